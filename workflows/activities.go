@@ -1,0 +1,63 @@
+package workflows
+
+import (
+	"context"
+	"time"
+)
+
+// Activities is what the workflow calls, by name. Package activities implements it; it is declared here so that the
+// two cannot drift apart, and never called through (the workflow knows names only).
+//
+// Every error is an application error whose type is a [Reason] and whose details are one [FailureDetails].
+type Activities interface {
+	Exchange(ctx context.Context, in ExchangeInput) (TokenSet, error)
+	ClientCredentials(ctx context.Context, in RenewInput) (TokenSet, error)
+	Refresh(ctx context.Context, in RenewInput) (TokenSet, error)
+	Revoke(ctx context.Context, in RevokeInput) (RevokeResult, error)
+	Record(ctx context.Context, in RecordInput) error
+}
+
+// ExchangeInput is the argument of activity "Exchange".
+type ExchangeInput struct {
+	ID         string `json:"id"`
+	RequestID  string `json:"request_id"`
+	SealedCode []byte `json:"sealed_code"`
+}
+
+// RenewInput is the argument of activities "Refresh" and "ClientCredentials".
+type RenewInput struct {
+	ID string `json:"id"`
+	// Generation is the one to renew. If the vault has a newer one, that is the result and no call is made.
+	Generation int64 `json:"generation"`
+	// Settle allows presenting a refresh token again whose last use has an unknown outcome.
+	Settle bool `json:"settle,omitempty"`
+}
+
+// RevokeInput is the argument of activity "Revoke".
+type RevokeInput struct {
+	ID string `json:"id"`
+}
+
+// RevokeResult is the result of activity "Revoke".
+type RevokeResult struct {
+	// Revoked is false if the provider offers no revocation, or there was nothing to revoke.
+	Revoked bool `json:"revoked"`
+}
+
+// RecordInput is the argument of activity "Record".
+type RecordInput struct {
+	ID     string           `json:"id"`
+	Status ConnectionStatus `json:"status"`
+	Reason Reason           `json:"reason,omitempty"`
+	// Seq orders the writes: a write older than the row is dropped.
+	Seq int64     `json:"seq"`
+	At  time.Time `json:"at"`
+	// Erase removes every secret of the connection and leaves a tombstone.
+	Erase bool `json:"erase,omitempty"`
+}
+
+// FailureDetails are the details of an activity's application error.
+type FailureDetails struct {
+	// RetryAfterSeconds is the provider's wish; zero if it had none.
+	RetryAfterSeconds int64 `json:"retry_after_seconds,omitempty"`
+}

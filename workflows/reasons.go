@@ -1,0 +1,154 @@
+package workflows
+
+// Reason says why a connection is in its status, why an attempt failed, or why a call was refused: a code for
+// machines from one closed table. It is also the type of every application error of this module.
+type Reason string
+
+// Class sorts failures by who can mend them.
+type Class string
+
+// The classes of failure.
+const (
+	// ClassTransient passes by itself: back off and try again.
+	ClassTransient Class = "transient"
+	// ClassInDoubt means that the provider may have acted, but its answer was lost.
+	ClassInDoubt Class = "in_doubt"
+	// ClassConfiguration is a fault of the OAuth app: its owner mends it, for all its connections at once.
+	ClassConfiguration Class = "configuration"
+	// ClassReauthorize means that only a person's new consent helps.
+	ClassReauthorize Class = "reauthorize"
+	// ClassPermanent means that this request will never succeed.
+	ClassPermanent Class = "permanent"
+)
+
+// The closed table of reasons.
+const (
+	ReasonNone Reason = ""
+
+	// Why a connection waits or ended.
+	ReasonAwaitingConsent   Reason = "awaiting_consent"
+	ReasonConsentDenied     Reason = "consent_denied"
+	ReasonConsentFailed     Reason = "consent_failed"
+	ReasonConsentExpired    Reason = "consent_expired"
+	ReasonPausedByRequest   Reason = "paused_by_request"
+	ReasonDisconnectRequest Reason = "disconnect_requested"
+	ReasonRevocationFailed  Reason = "revocation_failed"
+
+	// Failures at the provider.
+	ReasonProviderUnavailable Reason = "provider_unavailable"
+	ReasonProviderThrottled   Reason = "provider_throttled"
+	ReasonReplyLost           Reason = "reply_lost"
+	ReasonReplyUnreadable     Reason = "reply_unreadable"
+	ReasonReplyUnknown        Reason = "reply_unknown"
+	ReasonClientRejected      Reason = "client_rejected"
+	ReasonAppMisconfigured    Reason = "app_misconfigured"
+	ReasonScopeRejected       Reason = "scope_rejected"
+	ReasonEndpointWrong       Reason = "endpoint_wrong"
+	ReasonGrantRejected       Reason = "grant_rejected"
+	ReasonRotationLost        Reason = "rotation_lost"
+	ReasonInteractionRequired Reason = "interaction_required"
+	ReasonNoRefreshToken      Reason = "no_refresh_token"
+	ReasonCodeRejected        Reason = "code_rejected"
+	ReasonExchangeLost        Reason = "exchange_lost"
+	ReasonIssuerMismatch      Reason = "issuer_mismatch"
+
+	// Failures of our own parts.
+	ReasonVaultUnavailable   Reason = "vault_unavailable"
+	ReasonKeyMissing         Reason = "key_missing"
+	ReasonIntegrationMissing Reason = "integration_missing"
+	ReasonConnectorMissing   Reason = "connector_missing"
+	ReasonAttemptInFlight    Reason = "attempt_in_flight"
+	ReasonSuperseded         Reason = "superseded"
+	ReasonInternal           Reason = "internal"
+
+	// Refusals to callers.
+	ReasonNotFound      Reason = "not_found"
+	ReasonNotReady      Reason = "not_ready"
+	ReasonPaused        Reason = "paused"
+	ReasonDisconnected  Reason = "disconnected"
+	ReasonInvalid       Reason = "invalid_request"
+	ReasonNotApplicable Reason = "not_applicable"
+)
+
+type reasonFacts struct {
+	class    Class
+	sentence string
+}
+
+// reasonTable is the closed table: the class of each reason and the sentence that tells a person what to do.
+func reasonTable() map[Reason]reasonFacts {
+	return map[Reason]reasonFacts{
+		ReasonNone:              {"", ""},
+		ReasonAwaitingConsent:   {"", "Waiting for consent: open the connect link."},
+		ReasonConsentDenied:     {ClassPermanent, "Consent was refused at the provider. Open a new connect link to try again."},
+		ReasonConsentFailed:     {ClassPermanent, "The provider reported an error instead of asking for consent. Open a new connect link to try again."},
+		ReasonConsentExpired:    {ClassPermanent, "Nobody consented in time. Make a new connect link with \"reconnect\"."},
+		ReasonPausedByRequest:   {"", "Paused on request: no token is refreshed or handed out until \"resume\"."},
+		ReasonDisconnectRequest: {"", "Disconnecting on request: the provider is being asked to revoke the tokens."},
+		ReasonRevocationFailed:  {"", "Disconnected, but the provider never confirmed the revocation. Remove the app's access in the provider's own settings."},
+
+		ReasonProviderUnavailable: {ClassTransient, "The provider cannot be reached or answers with errors. It is retried; nothing needs doing."},
+		ReasonProviderThrottled:   {ClassTransient, "The provider limits the rate of requests. It is retried later; nothing needs doing."},
+		ReasonReplyLost:           {ClassInDoubt, "The provider's answer was lost on the way. The token in hand stays in use; a late retry will settle it."},
+		ReasonReplyUnreadable:     {ClassInDoubt, "The provider answered with something that is not a token reply. The token in hand stays in use; a late retry will settle it."},
+		ReasonReplyUnknown:        {ClassTransient, "The provider refused with an error that is not understood. It is retried; look at the stored reply if it lasts."},
+		ReasonClientRejected:      {ClassConfiguration, "The provider rejects the OAuth app's client id or secret. Correct the integration; no user needs to reconnect."},
+		ReasonAppMisconfigured:    {ClassConfiguration, "The provider refuses the OAuth app this request. Check the app's grants and settings at the provider."},
+		ReasonScopeRejected:       {ClassConfiguration, "The provider refuses the scopes asked for. Compare the integration's scopes with those of the OAuth app."},
+		ReasonEndpointWrong:       {ClassConfiguration, "The provider's token endpoint is not where the connector says. Correct the connector's URLs."},
+		ReasonGrantRejected:       {ClassReauthorize, "The provider no longer accepts this connection's grant (revoked, expired or replaced). The person must reconnect."},
+		ReasonRotationLost:        {ClassReauthorize, "A rotated refresh token was lost with the provider's answer, and the old one is refused. The person must reconnect."},
+		ReasonInteractionRequired: {ClassReauthorize, "The provider wants the person to sign in or consent again. The person must reconnect."},
+		ReasonNoRefreshToken:      {ClassReauthorize, "The provider gave no refresh token, so the token cannot be renewed. Ask for offline access, or reconnect."},
+		ReasonCodeRejected:        {ClassPermanent, "The provider refused the authorization code (spent, late, or made for another request). Open a new connect link."},
+		ReasonExchangeLost:        {ClassPermanent, "The provider failed while the authorization code was being exchanged, and a code works once only. Open a new connect link."},
+		ReasonIssuerMismatch:      {ClassPermanent, "The answer came from another authorization server than the one asked. Open a new connect link."},
+
+		ReasonVaultUnavailable:   {ClassTransient, "The vault cannot be reached. It is retried; check the database."},
+		ReasonKeyMissing:         {ClassTransient, "A stored secret cannot be opened with the keyset in use. Give the worker the keyset that sealed it."},
+		ReasonIntegrationMissing: {ClassConfiguration, "The integration of this connection has no client id or secret. Set it with \"starter integrations set\"."},
+		ReasonConnectorMissing:   {ClassConfiguration, "The connector of this connection is not in this worker's catalogue. Add it, or run the worker that has it."},
+		ReasonAttemptInFlight:    {ClassTransient, "Another attempt for this connection is under way. Its outcome is awaited."},
+		ReasonSuperseded:         {ClassTransient, "This attempt was overtaken by a newer one and stopped before it reached the provider."},
+		ReasonInternal:           {ClassTransient, "Something unexpected went wrong inside the worker. Its log has the details."},
+
+		ReasonNotFound:      {ClassPermanent, "There is no such connection."},
+		ReasonNotReady:      {ClassPermanent, "The connection has no token yet: consent has not been given."},
+		ReasonPaused:        {ClassPermanent, "The connection is paused. Resume it first."},
+		ReasonDisconnected:  {ClassPermanent, "The connection is disconnected."},
+		ReasonInvalid:       {ClassPermanent, "The request is malformed."},
+		ReasonNotApplicable: {ClassPermanent, "The request does not apply to the connection in its present status."},
+	}
+}
+
+// Reasons lists the closed table in no particular order.
+func Reasons() []Reason {
+	table := reasonTable()
+	all := make([]Reason, 0, len(table))
+	for reason := range table { //workflowcheck:ignore the order is the caller's concern, and no workflow calls this
+		all = append(all, reason)
+	}
+	return all
+}
+
+// Known reports whether r is in the closed table.
+func (r Reason) Known() bool {
+	_, ok := reasonTable()[r]
+	return ok
+}
+
+// Class sorts r; unknown reasons are transient, so that a surprise never costs a user's consent.
+func (r Reason) Class() Class {
+	if facts, ok := reasonTable()[r]; ok {
+		return facts.class
+	}
+	return ClassTransient
+}
+
+// Sentence says in one sentence what r means and what to do.
+func (r Reason) Sentence() string {
+	if facts, ok := reasonTable()[r]; ok {
+		return facts.sentence
+	}
+	return reasonTable()[ReasonInternal].sentence
+}

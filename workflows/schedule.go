@@ -1,0 +1,84 @@
+package workflows
+
+import (
+	"hash/fnv"
+	"strconv"
+	"time"
+)
+
+// Everything in this file is a pure function: when to act is decided by arithmetic on absolute times, so that it can be
+// tested in a table, replayed, and computed again by whoever wants to show it.
+
+const (
+	// A token is renewed when 60 % to 75 % of its life is over, the point hashed from id and generation, so that a
+	// fleet that was connected in the same minute spreads over 15 % of the lifetime.
+	earliestPermille = 600
+	spreadPermille   = 150
+	// shortestWait keeps a provider that gives absurdly short lives from being hammered.
+	shortestWait = 5 * time.Second
+
+	firstRung = time.Minute
+	lastRung  = time.Hour
+
+	// settleLead is how long before the access token's expiry an attempt in doubt is settled, or a tenth of the
+	// token's life if that is shorter.
+	settleLead = 2 * time.Minute
+	// graceDelay is the pause before a refresh token is presented again inside the provider's grace.
+	graceDelay = 5 * time.Second
+)
+
+// NextRenewal says when to renew t: zero if there is nothing to renew with, or nothing to go by.
+func NextRenewal(id string, t TokenSet) time.Time {
+	if !t.Renewable || t.Generation == 0 {
+		return time.Time{}
+	}
+	end := t.ExpiresAt
+	if end.IsZero() {
+		end = t.RenewBy
+	}
+	if end.IsZero() {
+		return time.Time{}
+	}
+	life := end.Sub(t.IssuedAt)
+	permille := earliestPermille + spread(id, t.Generation, spreadPermille)
+	return t.IssuedAt.Add(max(life/1000*time.Duration(permille), shortestWait))
+}
+
+// Rung is the pause before the next attempt of a connection that failed failures times in a row: 1 min to 1 h,
+// doubling, less up to a fifth by a hash of the id.
+func Rung(id string, failures int64) time.Duration {
+	rung := firstRung
+	for n := int64(1); n < failures && rung < lastRung; n++ {
+		rung *= 2
+	}
+	rung = min(rung, lastRung)
+	return rung - rung/1000*time.Duration(spread(id, failures, 200))
+}
+
+// SettleAt says when a refresh token whose last use has an unknown outcome is presented again: within the provider's
+// grace soon; else shortly before the access token expires, so that what is known to work is used as long as it
+// works; and from the expiry on, when there is nothing left to protect, by the ladder.
+func SettleAt(id string, t TokenSet, failedAt time.Time, failures int64) time.Time {
+	if grace := time.Duration(t.GraceSeconds) * time.Second; failures <= 1 && grace > 2*graceDelay {
+		return failedAt.Add(graceDelay)
+	}
+	if t.ExpiresAt.IsZero() {
+		return failedAt.Add(Rung(id, failures))
+	}
+	lead := min(settleLead, t.ExpiresAt.Sub(t.IssuedAt)/10)
+	if late := t.ExpiresAt.Add(-lead); late.After(failedAt) {
+		return late
+	}
+	return failedAt.Add(Rung(id, failures))
+}
+
+// spread hashes id and n to 0 … below-1.
+func spread(id string, n, below int64) int64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id))
+	_, _ = h.Write([]byte{'#'})
+	_, _ = h.Write(strconv.AppendInt(nil, n, 10))
+	// FNV's low bits of short inputs are close together: fold the high half in.
+	sum := h.Sum64()
+	return int64((sum>>33 ^ sum&0x7fffffff) % uint64(below)) //nolint:gosec // below is a positive constant, and the result is smaller
+}

@@ -1,0 +1,98 @@
+package workflows
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Timeouts and retries of every activity, in this one place. The activity's own HTTP deadline is 15 s.
+const (
+	localLimit   = 5 * time.Second
+	attemptLimit = 25 * time.Second
+
+	renewLimit    = 24 * time.Hour
+	exchangeLimit = 2 * time.Minute
+	revokeLimit   = 7 * 24 * time.Hour
+	recordLimit   = 24 * time.Hour
+)
+
+// HTTPLimit is the longest that one call at a provider takes; activities keep to it.
+const HTTPLimit = 15 * time.Second
+
+// WorkerStopLimit is how long a stopping worker waits for attempts under way: longer than [HTTPLimit].
+const WorkerStopLimit = 25 * time.Second
+
+func renewActivity(g Grant) string {
+	if g == GrantClientCredentials {
+		return ActivityClientCredentials
+	}
+	return ActivityRefresh
+}
+
+// local runs an activity inside the workflow task: one event of history, and no retry.
+func local(ctx workflow.Context, summary, activity string, in any) workflow.Future {
+	return workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		ScheduleToCloseTimeout: localLimit,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
+		Summary:                summary,
+	}), activity, in)
+}
+
+// regular runs an activity that operators see, and can pause, reset and steer; its retries add no history.
+func regular(ctx workflow.Context, summary, activity string, in any, limit time.Duration, retry temporal.RetryPolicy) workflow.Future {
+	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout:    attemptLimit,
+		ScheduleToCloseTimeout: limit,
+		// A cancelled attempt is waited for: what it spends, it must also bring home.
+		WaitForCancellation: true,
+		RetryPolicy:         &retry,
+		Summary:             summary,
+	}), activity, in)
+}
+
+func renewRetries() temporal.RetryPolicy {
+	return temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute}
+}
+
+func exchangeRetries() temporal.RetryPolicy {
+	return temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second}
+}
+
+func revokeRetries() temporal.RetryPolicy {
+	return temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 3, MaximumInterval: time.Hour}
+}
+
+func recordRetries() temporal.RetryPolicy {
+	return temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute}
+}
+
+// failure is what the workflow knows of a failed attempt.
+type failure struct {
+	reason     Reason
+	retryAfter time.Duration
+}
+
+// failureOf reads an activity's error. A nil error gives the zero failure.
+func failureOf(err error) failure {
+	if err == nil {
+		return failure{}
+	}
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) || !Reason(app.Type()).Known() {
+		return failure{reason: ReasonInternal}
+	}
+	f := failure{reason: Reason(app.Type())}
+	var details FailureDetails
+	if app.HasDetails() && app.Details(&details) == nil {
+		f.retryAfter = time.Duration(details.RetryAfterSeconds) * time.Second
+	}
+	return f
+}
+
+// refusal is the error that a caller of an update gets. It is never retried by the SDK, and its type is a Reason.
+func refusal(reason Reason) error {
+	return temporal.NewNonRetryableApplicationError(reason.Sentence(), string(reason), nil)
+}
