@@ -1,0 +1,240 @@
+package oauth
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/acme/connections/internal/connector"
+)
+
+// Bounds of a call.
+const (
+	dialLimit   = 5 * time.Second
+	tlsLimit    = 5 * time.Second
+	maxBody     = 256 << 10
+	maxHeaders  = 64 << 10
+	maxPresent  = 64 << 10
+	jsonContent = "application/json"
+)
+
+// Raw is a provider's reply as it came, for sealing and for parsing again after a crash.
+type Raw struct {
+	Status      int    `json:"status"`
+	ContentType string `json:"content_type,omitempty"`
+	RetryAfter  string `json:"retry_after,omitempty"`
+	// RequestedAt is when the request began: lifetimes are counted from it (RFC 6749 §5.1).
+	RequestedAt time.Time `json:"requested_at"`
+	Body        []byte    `json:"body,omitempty"`
+	// Cut is set if the body was longer than the limit, or broke off.
+	Cut bool `json:"cut,omitempty"`
+}
+
+// transport carries exactly one request, over a connection of its own: no reuse, so that a stale idle connection
+// cannot turn a call that was never read into one in doubt, and two tenants never share one.
+type transport struct {
+	connector connector.Connector
+	hooks     Hooks
+	now       func() time.Time
+	phase     Phase
+	// form is added to the request's form.
+	form map[string]string
+
+	mu     sync.Mutex
+	used   bool
+	sent   bool
+	fenced error
+	hook   error
+	raw    *Raw
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	t.mu.Lock()
+	again := t.used
+	t.used = true
+	t.mu.Unlock()
+	if again {
+		return nil, errors.New("oauth: a call is made once")
+	}
+	ctx := request.Context()
+	request, err := t.prepare(request)
+	if err != nil {
+		return nil, err
+	}
+	base := t.base(ctx)
+	defer base.CloseIdleConnections()
+	requestedAt := t.now()
+	response, err := base.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	raw := &Raw{
+		Status: response.StatusCode, ContentType: response.Header.Get("Content-Type"),
+		RetryAfter: response.Header.Get("Retry-After"), RequestedAt: requestedAt,
+	}
+	body, readErr := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	_ = response.Body.Close()
+	if len(body) > maxBody {
+		body, readErr = body[:maxBody], errTooLarge
+	}
+	raw.Body, raw.Cut = body, readErr != nil
+	if t.hooks.OnReply != nil {
+		// What the provider gave is kept whatever has become of the caller's patience.
+		t.hook = t.hooks.OnReply(context.WithoutCancel(ctx), *raw)
+	}
+	t.raw = raw
+	if t.hook != nil {
+		return nil, t.hook
+	}
+	return canonical(request, *raw), nil
+}
+
+// prepare asks for JSON and adds the connector's parameters.
+func (t *transport) prepare(request *http.Request) (*http.Request, error) {
+	request = request.Clone(request.Context())
+	request.Header.Set("Accept", jsonContent)
+	request.Header.Set("User-Agent", "acme-connections")
+	if len(t.form) == 0 {
+		return request, nil
+	}
+	content, err := io.ReadAll(io.LimitReader(request.Body, maxPresent))
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(content))
+	if err != nil {
+		return nil, errors.New("oauth: request form")
+	}
+	for name, value := range t.form {
+		form.Set(name, value)
+	}
+	encoded := form.Encode()
+	request.Body = io.NopCloser(strings.NewReader(encoded))
+	request.ContentLength = int64(len(encoded))
+	request.GetBody = nil
+	return request, nil
+}
+
+// base is a transport for one connection: no proxy from the environment, no reuse, no compression, HTTP/1.1.
+func (t *transport) base(ctx context.Context) *http.Transport {
+	dialer := &net.Dialer{Timeout: dialLimit, Control: control(t.connector.Loopback)}
+	return &http.Transport{
+		Proxy:                  nil,
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeaders,
+		DialContext: func(dialCtx context.Context, network, address string) (net.Conn, error) {
+			if !t.connector.Loopback {
+				return nil, errors.New("oauth: only https")
+			}
+			conn, err := dialer.DialContext(dialCtx, network, address)
+			return t.fence(ctx, conn), err
+		},
+		DialTLSContext: func(dialCtx context.Context, network, address string) (net.Conn, error) {
+			plain, err := dialer.DialContext(dialCtx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			host, _, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, errors.Join(err, plain.Close())
+			}
+			handshakeCtx, cancel := context.WithTimeout(dialCtx, tlsLimit)
+			defer cancel()
+			conn := tls.Client(plain, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+			if err := conn.HandshakeContext(handshakeCtx); err != nil {
+				return nil, errors.Join(err, plain.Close())
+			}
+			return t.fence(ctx, conn), nil
+		},
+	}
+}
+
+// fence runs Hooks.BeforeSend before the first byte of the request, and notes that something was sent.
+func (t *transport) fence(ctx context.Context, conn net.Conn) net.Conn {
+	if conn == nil {
+		return nil
+	}
+	return &fencedConn{Conn: conn, before: sync.OnceValue(func() error {
+		if t.hooks.BeforeSend != nil {
+			if err := t.hooks.BeforeSend(ctx); err != nil {
+				t.mu.Lock()
+				t.fenced = err
+				t.mu.Unlock()
+				return &fencedError{err}
+			}
+		}
+		t.mu.Lock()
+		t.sent = true
+		t.mu.Unlock()
+		return nil
+	})}
+}
+
+type fencedConn struct {
+	net.Conn
+	before func() error
+}
+
+func (c *fencedConn) Write(b []byte) (int, error) {
+	if err := c.before(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+// result turns what happened into a reply or a failure. x/oauth2's own error is dropped: it holds the provider's text.
+func (t *transport) result(err error) (Reply, error) {
+	if failure := t.failure(err); failure != nil {
+		return Reply{}, failure
+	}
+	return Parse(t.connector, t.phase, *t.raw)
+}
+
+// failure says what went wrong if there is no reply to read.
+func (t *transport) failure(err error) *Failure {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.fenced != nil:
+		return &Failure{Kind: Fenced, Phase: t.phase, cause: t.fenced}
+	case t.hook != nil:
+		return &Failure{Kind: ReplyLost, Phase: t.phase, Sent: true, cause: t.hook}
+	case t.raw != nil:
+		return nil
+	case t.sent:
+		return &Failure{Kind: ReplyLost, Phase: t.phase, Sent: true}
+	case errors.Is(err, errForbiddenAddress):
+		return &Failure{Kind: EndpointWrong, Phase: t.phase}
+	default:
+		return &Failure{Kind: Unreachable, Phase: t.phase}
+	}
+}
+
+// canonical is the reply as RFC 6749 §5 would have it, for x/oauth2 to parse: no oddity reaches its parser.
+func canonical(request *http.Request, raw Raw) *http.Response {
+	status, body := http.StatusOK, []byte(nil)
+	reply := members(raw)
+	if token := reply.text("access_token"); token != "" && raw.Status >= 200 && raw.Status <= 299 {
+		body, _ = json.Marshal(map[string]string{"access_token": token, "token_type": "Bearer"})
+	} else {
+		status, body = http.StatusBadRequest, []byte(`{"error":"refused"}`)
+	}
+	return &http.Response{
+		Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), StatusCode: status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: request,
+		Header: http.Header{"Content-Type": {jsonContent}}, ContentLength: int64(len(body)),
+		Body: io.NopCloser(bytes.NewReader(body)),
+	}
+}
