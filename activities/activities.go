@@ -1,0 +1,97 @@
+// Package activities does what the workflow may not: it talks to providers and to the vault.
+//
+// Whatever is single-use (a code, a rotating refresh token) is spent under an attempt row that fences it: the row is
+// written before the call and re-checked just before the first byte leaves, the raw reply is sealed into it before it
+// is parsed, and the token set lands by compare-and-swap on the generation. The call itself runs detached: neither a
+// cancelled activity nor a stopping worker cuts off a reply that is on its way.
+package activities
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/acme/connections/internal/connector"
+	"github.com/acme/connections/internal/keyring"
+	"github.com/acme/connections/internal/oauth"
+	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/workflows"
+)
+
+// Config is what the activities need. All fields are required.
+type Config struct {
+	Vault     vault.Store
+	Keys      keyring.Keys
+	Catalogue *connector.Catalogue
+	OAuth     *oauth.Client
+	Log       *slog.Logger
+}
+
+// Activities implements [workflows.Activities]. It is safe for concurrent use.
+type Activities struct {
+	vault     vault.Store
+	keys      keyring.Keys
+	catalogue *connector.Catalogue
+	oauth     *oauth.Client
+	log       *slog.Logger
+
+	mu sync.Mutex
+	// underWay holds, by connection, the call that this process has under way.
+	underWay map[string]*spending
+	calls    sync.WaitGroup
+}
+
+var _ workflows.Activities = (*Activities)(nil)
+
+// New makes the activities.
+func New(c Config) *Activities {
+	return &Activities{
+		vault: c.Vault, keys: c.Keys, catalogue: c.Catalogue, oauth: c.OAuth, log: c.Log,
+		underWay: make(map[string]*spending),
+	}
+}
+
+// Register registers every activity under its name in the contract.
+func (a *Activities) Register(registry worker.ActivityRegistry) {
+	for name, function := range map[string]any{
+		workflows.ActivityExchange:          a.Exchange,
+		workflows.ActivityClientCredentials: a.ClientCredentials,
+		workflows.ActivityRefresh:           a.Refresh,
+		workflows.ActivityRevoke:            a.Revoke,
+		workflows.ActivityRecord:            a.Record,
+	} {
+		registry.RegisterActivityWithOptions(function, activity.RegisterOptions{Name: name})
+	}
+}
+
+// Drain waits until no call is under way any more. Call it after the worker has stopped.
+func (a *Activities) Drain(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		a.calls.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("calls at providers are still under way: %w", ctx.Err())
+	}
+}
+
+// tombstoneLife is how long a disconnected connection can still be asked for its status.
+const tombstoneLife = 30 * 24 * time.Hour
+
+// Record implements [workflows.Activities].
+func (a *Activities) Record(ctx context.Context, in workflows.RecordInput) error {
+	change := vault.StatusChange{ID: in.ID, Status: string(in.Status), Reason: string(in.Reason), Seq: in.Seq, At: in.At}
+	if in.Erase {
+		return vaultFailure(a.vault.Erase(ctx, change, in.At.Add(tombstoneLife)))
+	}
+	return vaultFailure(a.vault.SetStatus(ctx, change))
+}

@@ -1,0 +1,337 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/acme/connections/internal/keyring"
+	"github.com/acme/connections/internal/oauth"
+	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/workflows"
+)
+
+const (
+	// lease is how long an attempt is taken to be alive: longer than a call can take.
+	lease = workflows.HTTPLimit + 5*time.Second
+	// landing is how long a detached call goes on trying to store what the provider gave, while the vault is away.
+	landing = 2 * time.Minute
+	// poll is the pause between looks at another process's attempt.
+	poll = 250 * time.Millisecond
+)
+
+// spending is a call of this process that is under way. Its result is read after done is closed.
+type spending struct {
+	done chan struct{}
+	set  workflows.TokenSet
+	err  error
+}
+
+// call does the one call at the provider.
+type call func(ctx context.Context, g grant, hooks oauth.Hooks) (oauth.Reply, error)
+
+// spend runs one attempt, or joins the one that is under way, or takes over what another one left behind.
+func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do call) (workflows.TokenSet, error) {
+	start.Lease = lease
+	for {
+		if s := a.joined(start.ConnectionID); s != nil {
+			// A renewal that finds one under way shares its outcome, good or bad.
+			if set, err := s.wait(ctx); start.RequestID == "" && (err != nil || set.Generation > start.Generation) {
+				return set, err
+			} else if ctx.Err() != nil {
+				return workflows.TokenSet{}, failure(workflows.ReasonAttemptInFlight, 0)
+			}
+		}
+		start.ID = uuid.NewString()
+		begun, err := a.vault.BeginAttempt(ctx, start)
+		if err != nil {
+			return workflows.TokenSet{}, vaultFailure(err)
+		}
+		switch begun.Outcome {
+		case vault.BeginNewer:
+			return a.tokenSet(begun.Connection), nil
+		case vault.BeginStarted:
+			return a.detach(ctx, begun, do).wait(ctx)
+		case vault.BeginReplied:
+			return a.detachFinish(ctx, begun).wait(ctx)
+		case vault.BeginInDoubt:
+			if start.RequestID != "" {
+				return workflows.TokenSet{}, failure(workflows.ReasonExchangeLost, 0)
+			}
+			return workflows.TokenSet{}, failure(workflows.ReasonReplyLost, 0)
+		case vault.BeginSpent:
+			return a.spent(begun)
+		case vault.BeginInFlight:
+			// Another process has it: look again, until this activity's own time is up.
+			if !sleep(ctx, poll) {
+				return workflows.TokenSet{}, failure(workflows.ReasonAttemptInFlight, 0)
+			}
+		default:
+			return workflows.TokenSet{}, failure(workflows.ReasonInternal, 0)
+		}
+	}
+}
+
+// spent answers for an exchange that has ended before: its result must not be asked for twice.
+func (a *Activities) spent(begun vault.Begun) (workflows.TokenSet, error) {
+	if begun.Attempt.State == vault.AttemptDone {
+		return a.tokenSet(begun.Connection), nil
+	}
+	reason := workflows.Reason(begun.Attempt.Reason)
+	if !reason.Known() || reason.Class() == workflows.ClassTransient {
+		reason = workflows.ReasonCodeRejected
+	}
+	return workflows.TokenSet{}, failure(reason, 0)
+}
+
+// detach makes the call in a goroutine of its own, with a context that outlives the activity.
+func (a *Activities) detach(ctx context.Context, begun vault.Begun, do call) *spending {
+	return a.goOn(ctx, begun, func(ctx context.Context) (workflows.TokenSet, error) {
+		if status := workflows.ConnectionStatus(begun.Connection.Status); status == workflows.StatusDisconnecting || status.Ended() {
+			return a.lose(ctx, begun, failure(workflows.ReasonDisconnected, 0))
+		}
+		g, err := a.resolve(ctx, begun.Connection)
+		if err != nil {
+			return a.lose(ctx, begun, err)
+		}
+		reply, err := do(ctx, g, oauth.Hooks{
+			BeforeSend: func(ctx context.Context) error { return a.vault.MarkSent(ctx, begun.Attempt.ID) },
+			OnReply:    func(ctx context.Context, raw oauth.Raw) error { return a.keep(ctx, begun.Attempt.ID, raw) },
+		})
+		if err != nil {
+			return a.lose(ctx, begun, err)
+		}
+		return a.land(ctx, g, begun.Attempt, reply)
+	})
+}
+
+// detachFinish finishes an attempt that has a stored reply, from that reply.
+func (a *Activities) detachFinish(ctx context.Context, begun vault.Begun) *spending {
+	return a.goOn(ctx, begun, func(ctx context.Context) (workflows.TokenSet, error) {
+		g, err := a.resolve(ctx, begun.Connection)
+		if err != nil {
+			return workflows.TokenSet{}, err
+		}
+		content, err := a.keys.Vault.Open(keyring.Reply(begun.Attempt.ID), begun.Attempt.Reply)
+		if err != nil {
+			return workflows.TokenSet{}, failure(workflows.ReasonKeyMissing, 0)
+		}
+		var raw oauth.Raw
+		if err := json.Unmarshal(content, &raw); err != nil {
+			return a.lose(ctx, begun, &oauth.Failure{Kind: oauth.Unreadable, Phase: oauth.Phase(begun.Attempt.Kind), Sent: true})
+		}
+		reply, err := oauth.Parse(g.connector, oauth.Phase(begun.Attempt.Kind), raw)
+		if err != nil {
+			return a.lose(ctx, begun, err)
+		}
+		if reply.Scopes == nil && begun.Attempt.RequestID != "" {
+			reply.Scopes = begun.Connection.RequestedScopes
+		}
+		return a.land(ctx, g, begun.Attempt, reply)
+	})
+}
+
+// goOn runs f detached, and makes it known to whoever asks for the same connection in this process.
+func (a *Activities) goOn(ctx context.Context, begun vault.Begun, f func(context.Context) (workflows.TokenSet, error)) *spending {
+	id := begun.Attempt.ConnectionID
+	s := &spending{done: make(chan struct{})}
+	a.mu.Lock()
+	a.underWay[id] = s
+	a.mu.Unlock()
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), workflows.HTTPLimit+landing)
+	a.calls.Go(func() {
+		defer cancel()
+		defer close(s.done)
+		defer func() {
+			a.mu.Lock()
+			if a.underWay[id] == s {
+				delete(a.underWay, id)
+			}
+			a.mu.Unlock()
+		}()
+		defer func() {
+			if p := recover(); p != nil {
+				a.log.Error("a call panicked", slog.String("connection", id), slog.String("attempt", begun.Attempt.ID))
+				s.err = failure(workflows.ReasonInternal, 0)
+			}
+		}()
+		s.set, s.err = f(detached)
+	})
+	return s
+}
+
+// joined returns the call that this process has under way for the connection, if any.
+func (a *Activities) joined(connectionID string) *spending {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.underWay[connectionID]
+}
+
+// wait returns the result, or says that the call goes on without the caller.
+func (s *spending) wait(ctx context.Context) (workflows.TokenSet, error) {
+	select {
+	case <-s.done:
+		return s.set, s.err
+	case <-ctx.Done():
+		return workflows.TokenSet{}, failure(workflows.ReasonAttemptInFlight, 0)
+	}
+}
+
+// keep seals the raw reply and stores it by attempt, before anyone reads it.
+func (a *Activities) keep(ctx context.Context, attemptID string, raw oauth.Raw) error {
+	content, err := json.Marshal(raw)
+	if err != nil {
+		return err
+	}
+	sealed, err := a.keys.Vault.Seal(keyring.Reply(attemptID), content)
+	if err != nil {
+		return err
+	}
+	// Should the vault stay away, the reply in memory is still worth reading: landing it is tried as long again.
+	if err := persist(ctx, func(ctx context.Context) error { return a.vault.SaveReply(ctx, attemptID, sealed) }); err != nil {
+		a.log.Error("a reply could not be stored before it was read", slog.String("attempt", attemptID))
+	}
+	return nil
+}
+
+// land seals the token set and stores it as the next generation.
+func (a *Activities) land(ctx context.Context, g grant, attempt vault.Attempt, reply oauth.Reply) (workflows.TokenSet, error) {
+	for {
+		commit, err := a.sealed(g, attempt, reply)
+		if err != nil {
+			return workflows.TokenSet{}, err
+		}
+		var generation int64
+		err = persist(ctx, func(ctx context.Context) error {
+			var err error
+			generation, err = a.vault.CommitTokens(ctx, commit)
+			return err
+		})
+		if err == nil {
+			c := g.connection
+			c.Generation, c.AccessToken, c.RefreshToken = generation, commit.AccessToken, commit.RefreshToken
+			c.IssuedAt, c.ExpiresAt, c.TokenType, c.GrantedScopes = commit.IssuedAt, commit.ExpiresAt, commit.TokenType, commit.GrantedScopes
+			return a.tokenSet(c), nil
+		}
+		if !errors.Is(err, vault.ErrConflict) {
+			return workflows.TokenSet{}, vaultFailure(err)
+		}
+		now, err := a.vault.Connection(ctx, attempt.ConnectionID)
+		switch {
+		case err != nil:
+			return workflows.TokenSet{}, vaultFailure(err)
+		case now.Generation == g.connection.Generation:
+			return workflows.TokenSet{}, failure(workflows.ReasonDisconnected, 0)
+		case attempt.Kind != string(oauth.Exchange):
+			return a.tokenSet(now), nil
+		}
+		// A new consent takes the next generation, whatever it is.
+		g.connection = now
+	}
+}
+
+// sealed builds the commit of a reply: every secret is sealed for the generation that it becomes.
+func (a *Activities) sealed(g grant, attempt vault.Attempt, reply oauth.Reply) (vault.TokenCommit, error) {
+	next := g.connection.Generation + 1
+	refresh := reply.RefreshToken
+	if refresh.Empty() && attempt.Kind == string(oauth.Refresh) {
+		var err error
+		if refresh, err = a.refreshToken(g.connection); err != nil {
+			return vault.TokenCommit{}, err
+		}
+	}
+	access, err := a.keys.Access.SealString(keyring.AccessToken(g.connection.ID, next), reply.AccessToken)
+	if err != nil {
+		return vault.TokenCommit{}, failure(workflows.ReasonInternal, 0)
+	}
+	sealedRefresh, err := a.keys.Vault.SealString(keyring.RefreshToken(g.connection.ID, next), refresh)
+	if err != nil {
+		return vault.TokenCommit{}, failure(workflows.ReasonInternal, 0)
+	}
+	scopes := reply.Scopes
+	if scopes == nil {
+		scopes = g.connection.GrantedScopes
+	}
+	if scopes == nil {
+		scopes = g.connection.RequestedScopes
+	}
+	return vault.TokenCommit{
+		ConnectionID: g.connection.ID, AttemptID: attempt.ID, FromGeneration: g.connection.Generation,
+		AccessToken: access, RefreshToken: sealedRefresh, TokenType: reply.TokenType,
+		IssuedAt: reply.IssuedAt, ExpiresAt: reply.ExpiresAt, GrantedScopes: scopes, Metadata: reply.Metadata,
+	}, nil
+}
+
+// lose ends an attempt that brought no token, and says why.
+func (a *Activities) lose(ctx context.Context, begun vault.Begun, err error) (workflows.TokenSet, error) {
+	reason, state, retryAfter := a.verdict(begun, err)
+	log := a.log.With(slog.String("connection", begun.Connection.ID), slog.String("attempt", begun.Attempt.ID))
+	failErr := persist(ctx, func(ctx context.Context) error {
+		_, err := a.vault.FailAttempt(ctx, begun.Attempt.ID, state, string(reason))
+		return err
+	})
+	switch {
+	case errors.Is(failErr, vault.ErrConflict):
+		// It was taken from us before anything was sent, or someone finished it from its reply.
+		reason = workflows.ReasonSuperseded
+	case failErr != nil:
+		log.Error("an attempt's failure could not be recorded", slog.String("reason", string(reason)))
+	}
+	log.Warn("an attempt failed", slog.String("kind", begun.Attempt.Kind), slog.String("reason", string(reason)))
+	if reason == workflows.ReasonGrantRejected || reason == workflows.ReasonSuperseded {
+		// Another cluster may have refreshed meanwhile: then the refusal was for a token that nobody needs.
+		if now, err := a.vault.Connection(ctx, begun.Connection.ID); err == nil && now.Generation > begun.Connection.Generation {
+			return a.tokenSet(now), nil
+		}
+	}
+	return workflows.TokenSet{}, failure(reason, retryAfter)
+}
+
+// tokenSet is what the workflow may know of a row's tokens.
+func (a *Activities) tokenSet(c vault.Connection) workflows.TokenSet {
+	set := workflows.TokenSet{
+		Generation: c.Generation, IssuedAt: c.IssuedAt.UTC(), ExpiresAt: c.ExpiresAt, Scopes: c.GrantedScopes,
+		Type: c.TokenType, Sealed: c.AccessToken,
+		Renewable: c.RefreshToken != nil || c.Grant == string(workflows.GrantClientCredentials),
+	}
+	conn, err := a.catalogue.Get(c.Connector)
+	if err != nil {
+		return set
+	}
+	if c.Grant == string(workflows.GrantAuthorizationCode) {
+		set.Rotates, set.GraceSeconds = conn.MayRotate(), conn.Refresh.GraceSeconds
+	}
+	if set.ExpiresAt.IsZero() && set.Renewable && !conn.NeverExpires {
+		set.RenewBy = set.IssuedAt.Add(unknownLife)
+	}
+	return set
+}
+
+// unknownLife is what a token of unknown expiry is given: an hour, the commonest life there is.
+const unknownLife = time.Hour
+
+// persist tries f until it succeeds, or fails for a reason of the vault's contract, or ctx ends.
+func persist(ctx context.Context, f func(context.Context) error) error {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := f(ctx)
+		if err == nil || isVerdict(err) || !sleep(ctx, wait) {
+			return err
+		}
+	}
+}
+
+// sleep waits, and reports whether it was let.
+func sleep(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
