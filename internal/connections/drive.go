@@ -1,0 +1,141 @@
+package connections
+
+import (
+	"context"
+	"errors"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/workflows"
+)
+
+// Refresh forces a token newer than the one in the vault; callers who saw the same one share one call at the provider.
+func (c *Client) Refresh(ctx context.Context, id string) (View, error) {
+	row, err := c.row(ctx, id)
+	if err != nil {
+		return View{}, err
+	}
+	if _, err := c.refresh(ctx, row); err != nil {
+		return View{}, err
+	}
+	return c.Status(ctx, id)
+}
+
+func (c *Client) refresh(ctx context.Context, row vault.Connection) (workflows.Token, error) {
+	var token workflows.Token
+	err := c.update(ctx, row, workflows.UpdateRefresh,
+		workflows.RefreshUpdateID(row.Generation, row.Failures), workflows.Refresh{Generation: row.Generation}, &token)
+	return token, err
+}
+
+// Pause stops refresh and hand-out.
+func (c *Client) Pause(ctx context.Context, id string) (View, error) {
+	return c.change(ctx, id, workflows.UpdatePause, workflows.Pause{})
+}
+
+// Resume ends a pause.
+func (c *Client) Resume(ctx context.Context, id string) (View, error) {
+	return c.change(ctx, id, workflows.UpdateResume, workflows.Resume{})
+}
+
+// Disconnect stops hand-out at once, revokes at the provider, and erases every secret.
+func (c *Client) Disconnect(ctx context.Context, id string) (View, error) {
+	return c.change(ctx, id, workflows.UpdateDisconnect, workflows.Disconnect{})
+}
+
+// Reconnect opens a new consent window for the same connection and makes a new connect link; with client credentials
+// it asks the provider again at once. A connection that expired for want of consent is taken up again.
+func (c *Client) Reconnect(ctx context.Context, id string) (View, error) {
+	row, err := c.row(ctx, id)
+	if err != nil {
+		return View{}, err
+	}
+	deadline := c.Now().Add(ConsentWindow).UTC()
+	if row.Status == string(workflows.StatusExpired) {
+		err = c.revive(ctx, row)
+	} else {
+		err = c.update(ctx, row, workflows.UpdateReconnect, "", workflows.Reconnect{ConsentDeadline: deadline}, nil)
+	}
+	if err != nil {
+		return View{}, err
+	}
+	view, err := c.Status(ctx, id)
+	if err == nil && row.Grant == string(workflows.GrantAuthorizationCode) {
+		view.ConnectURL, err = c.linkField(ctx, id)
+	}
+	return view, err
+}
+
+func (c *Client) linkField(ctx context.Context, id string) (*string, error) {
+	url, err := c.link(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &url, nil
+}
+
+// revive starts the workflow of an expired connection again, under the same id.
+func (c *Client) revive(ctx context.Context, row vault.Connection) error {
+	conn, err := c.Catalogue.Get(row.Connector)
+	if err != nil {
+		return reasonError(workflows.ReasonConnectorMissing)
+	}
+	state := &workflows.State{
+		Status: workflows.StatusPending, Reason: workflows.ReasonAwaitingConsent, StatusSeq: row.StatusSeq + 1,
+		Since: c.Now().UTC(), ConsentDeadline: c.Now().Add(ConsentWindow).UTC(),
+		Token: workflows.TokenSet{Generation: row.Generation},
+	}
+	if row.Grant == string(workflows.GrantClientCredentials) {
+		state.WakeAt = c.Now().UTC()
+	}
+	row.Reason = string(state.Reason)
+	if err := c.start(ctx, conn.Name, row, state); err != nil {
+		return err
+	}
+	return vaultError(c.Vault.SetStatus(ctx, vault.StatusChange{
+		ID: row.ID, Status: string(state.Status), Reason: string(state.Reason), Seq: state.StatusSeq, At: state.Since,
+	}), row.ID)
+}
+
+func (c *Client) change(ctx context.Context, id, update string, argument any) (View, error) {
+	row, err := c.row(ctx, id)
+	if err != nil {
+		return View{}, err
+	}
+	var status workflows.Status
+	if err := c.update(ctx, row, update, "", argument, &status); err != nil {
+		return View{}, err
+	}
+	return viewOf(status), nil
+}
+
+// update sends an update and waits for its answer.
+func (c *Client) update(ctx context.Context, row vault.Connection, update, updateID string, argument, result any) error {
+	ctx, cancel := context.WithTimeout(ctx, updateLimit)
+	defer cancel()
+	handle, err := c.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: workflows.WorkflowID(row.ID), UpdateName: update, UpdateID: updateID,
+		Args: []any{argument}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, result)
+	}
+	err = temporalError(err)
+	if errors.Is(err, errNoWorkflow) {
+		return c.withoutWorkflow(row)
+	}
+	return err
+}
+
+// withoutWorkflow says why a connection has no open workflow.
+func (c *Client) withoutWorkflow(row vault.Connection) error {
+	switch workflows.ConnectionStatus(row.Status) {
+	case workflows.StatusDisconnected, workflows.StatusDisconnecting:
+		return reasonError(workflows.ReasonDisconnected)
+	case workflows.StatusExpired:
+		return reasonError(workflows.ReasonConsentExpired)
+	default:
+		return &Error{Code: string(workflows.ReasonInternal), Message: "The connection's workflow is not running. Was it cancelled or terminated, or does this vault belong to another Temporal namespace?"}
+	}
+}
