@@ -1,0 +1,171 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/acme/connections/internal/connections"
+	"github.com/acme/connections/internal/keyring"
+	"github.com/acme/connections/internal/secret"
+	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/workflows"
+)
+
+// Bounds of the callback's parameters.
+const (
+	maxQuery = 16 << 10
+	maxValue = 8 << 10
+)
+
+// answer is what the callback's query says, checked for form only.
+type answer struct {
+	state, code, failure, issuer string
+	hasIssuer                    bool
+}
+
+// parseAnswer reads the query. Parameters must not repeat (RFC 6749 §3.1); others than ours are ignored.
+func parseAnswer(rawQuery string) (answer, bool) {
+	if len(rawQuery) > maxQuery {
+		return answer{}, false
+	}
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return answer{}, false
+	}
+	for _, name := range []string{"state", "code", "error", "iss"} {
+		if len(values[name]) > 1 || len(values.Get(name)) > maxValue {
+			return answer{}, false
+		}
+	}
+	a := answer{
+		state: values.Get("state"), code: values.Get("code"), failure: values.Get("error"),
+		issuer: values.Get("iss"), hasIssuer: values.Has("iss"),
+	}
+	return a, a.state != "" && (a.code == "") != (a.failure == "")
+}
+
+// callback takes the provider's answer: it checks that it belongs to this browser and comes from the server that was
+// asked, consumes the request, stores the code sealed, tells the workflow, and sends the browser to a clean URL.
+func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
+	a, wellFormed := parseAnswer(r.URL.RawQuery)
+	if a.state == "" {
+		s.strangeAnswer(w)
+		return
+	}
+	request, err := s.Vault.AuthRequestByState(r.Context(), connections.HashSecret(a.state))
+	switch {
+	case errors.Is(err, vault.ErrNotFound):
+		s.strangeAnswer(w)
+		return
+	case err != nil:
+		s.unavailable(w)
+		return
+	case !s.sameBrowser(r, request.LinkHash, request.BrowserHash):
+		// Nothing is consumed: whoever holds the state without the cookie must not spoil the flow of whoever has it.
+		s.message(w, http.StatusForbidden, messagePage{Kind: "bad", Title: "Please finish in the browser you began in", Text: "Consent was begun in another browser, or cookies are switched off. Open the connect link again in one browser, and allow cookies for this site."})
+		return
+	case !request.ConsumedAt.IsZero():
+		// A reload of the callback by the same browser.
+		s.toResult(w, request.ID)
+		return
+	}
+	consumption, signal := s.judge(request, a, wellFormed)
+	switch err := s.Vault.ConsumeAuthRequest(r.Context(), consumption); {
+	case errors.Is(err, vault.ErrConsumed):
+		s.toResult(w, request.ID)
+		return
+	case errors.Is(err, vault.ErrExpired):
+		s.message(w, http.StatusGone, messagePage{Kind: "bad", Title: "That took too long", Text: "Consent must be given within ten minutes. Open the connect link again, or ask for a new one."})
+		return
+	case errors.Is(err, vault.ErrNotFound):
+		s.strangeAnswer(w)
+		return
+	case err != nil:
+		s.unavailable(w)
+		return
+	}
+	s.signal(r.Context(), request.ConnectionID, signal)
+	s.toResult(w, request.ID)
+}
+
+// judge decides what an answer means; whatever it is, it uses up the request.
+func (s *Server) judge(request vault.AuthRequest, a answer, wellFormed bool) (vault.Consumption, workflows.Callback) {
+	refuse := func(reason workflows.Reason) (vault.Consumption, workflows.Callback) {
+		s.Log.Warn("consent came to nothing", slog.String("connection", request.ConnectionID), slog.String("reason", string(reason)))
+		return vault.Consumption{RequestID: request.ID, At: s.Now(), Outcome: string(reason)},
+			workflows.Callback{RequestID: request.ID, Reason: reason}
+	}
+	// RFC 9207 §2.4: exact comparison; a server that announces "iss" must send it, with errors too.
+	if request.Issuer != "" && (!a.hasIssuer || a.issuer != request.Issuer) {
+		return refuse(workflows.ReasonIssuerMismatch)
+	}
+	if !wellFormed {
+		return refuse(workflows.ReasonConsentFailed)
+	}
+	if a.failure != "" {
+		return refuse(reasonOfError(a.failure))
+	}
+	sealed, err := s.Keys.Vault.SealString(keyring.Code(request.ID), secret.New(a.code))
+	if err != nil {
+		return refuse(workflows.ReasonInternal)
+	}
+	return vault.Consumption{RequestID: request.ID, At: s.Now(), Code: sealed},
+		workflows.Callback{RequestID: request.ID, SealedCode: sealed}
+}
+
+// reasonOfError maps the error codes of RFC 6749 §4.1.2.1 and OpenID Connect Core §3.1.2.6.
+func reasonOfError(code string) workflows.Reason {
+	switch code {
+	case "access_denied", "interaction_required", "login_required", "consent_required", "account_selection_required":
+		return workflows.ReasonConsentDenied
+	case "invalid_scope", "invalid_target":
+		return workflows.ReasonScopeRejected
+	case "unauthorized_client", "invalid_request", "unsupported_response_type", "invalid_client":
+		return workflows.ReasonAppMisconfigured
+	default:
+		return workflows.ReasonConsentFailed
+	}
+}
+
+// signalLimit is how long a callback is offered to Temporal: a code seldom lives longer.
+const signalLimit = 5 * time.Minute
+
+// signal tells the workflow: at once if that works, behind the answered request if not. The code is in the vault.
+func (s *Server) signal(ctx context.Context, connectionID string, callback workflows.Callback) {
+	const patience = 2 * time.Second
+	quick, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if s.Connections.Callback(quick, connectionID, callback) == nil {
+		return
+	}
+	s.signals.Go(func() {
+		ctx, cancel := context.WithTimeout(s.untilClosed, signalLimit)
+		defer cancel()
+		for wait := 250 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
+			timer := time.NewTimer(wait)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				timer.Stop()
+				s.Log.Error("a callback could not be handed to Temporal", slog.String("connection", connectionID))
+				return
+			}
+			if s.Connections.Callback(ctx, connectionID, callback) == nil {
+				return
+			}
+		}
+	})
+}
+
+func (s *Server) toResult(w http.ResponseWriter, requestID string) {
+	w.Header().Set("Location", s.BaseURL+"/result/"+requestID)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+func (s *Server) strangeAnswer(w http.ResponseWriter) {
+	s.message(w, http.StatusBadRequest, messagePage{Kind: "bad", Title: "This answer fits no request", Text: "It was used before, it is incomplete, or nobody here asked for it. Open the connect link again, or ask for a new one."})
+}

@@ -1,0 +1,166 @@
+package web
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/acme/connections/internal/connections"
+	"github.com/acme/connections/internal/connector"
+	"github.com/acme/connections/internal/keyring"
+	"github.com/acme/connections/internal/oauth"
+	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/workflows"
+)
+
+// requestLife is how long the consent screen may take (OAUTH checklist: at most ten minutes).
+const requestLife = 10 * time.Minute
+
+// maxSecret bounds the secret in a link's path.
+const maxSecret = 128
+
+// target is what a connect link leads to.
+type target struct {
+	link       vault.Link
+	connection vault.Connection
+	connector  connector.Connector
+}
+
+// open finds what the link leads to, or answers with a page that says why not.
+func (s *Server) open(w http.ResponseWriter, r *http.Request) (target, bool) {
+	secret := r.PathValue("secret")
+	if len(secret) > maxSecret {
+		s.unknownLink(w)
+		return target{}, false
+	}
+	link, err := s.Vault.Link(r.Context(), connections.HashSecret(secret))
+	if errors.Is(err, vault.ErrNotFound) {
+		s.unknownLink(w)
+		return target{}, false
+	}
+	if err != nil {
+		s.unavailable(w)
+		return target{}, false
+	}
+	connection, err := s.Vault.Connection(r.Context(), link.ConnectionID)
+	if err != nil {
+		s.unavailable(w)
+		return target{}, false
+	}
+	conn, err := s.Catalogue.Get(connection.Connector)
+	status := workflows.ConnectionStatus(connection.Status)
+	switch {
+	case err != nil || conn.Authorize == nil:
+		s.unknownLink(w)
+	case status.Ended() || status == workflows.StatusDisconnecting:
+		s.closedConnection(w)
+	case !s.Now().Before(link.ExpiresAt):
+		s.expiredLink(w)
+	case !link.ConsumedAt.IsZero() && !s.sameBrowser(r, link.Hash, link.BrowserHash):
+		s.usedLink(w)
+	default:
+		return target{link: link, connection: connection, connector: conn}, true
+	}
+	return target{}, false
+}
+
+// connectPage is what the Connect page shows: who asks, for what, and how much.
+type connectPage struct {
+	Platform, Connector, Owner string
+	Scopes                     []string
+	Reconnect                  bool
+	Action                     string
+}
+
+// showConnect shows the Connect page. It consumes nothing: mail scanners open links.
+func (s *Server) showConnect(w http.ResponseWriter, r *http.Request) {
+	t, ok := s.open(w, r)
+	if !ok {
+		return
+	}
+	s.render(w, http.StatusOK, "connect.html", connectPage{
+		Platform: s.Platform, Connector: t.connector.Name, Owner: t.connection.Owner,
+		Scopes: t.connection.RequestedScopes, Reconnect: t.connection.Generation > 0,
+		Action: s.BaseURL + "/connect/" + r.PathValue("secret"),
+	})
+}
+
+// startConsent is the button: it consumes the link for this browser, mints the authorization request, and sends the
+// browser to the provider.
+func (s *Server) startConsent(w http.ResponseWriter, r *http.Request) {
+	t, ok := s.open(w, r)
+	if !ok {
+		return
+	}
+	integration, err := s.Vault.Integration(r.Context(), t.connection.IntegrationID)
+	if err != nil {
+		s.unavailable(w)
+		return
+	}
+	browser, browserHash := s.browser(r, t.link)
+	state, stateHash := connections.NewSecret()
+	verifier := oauth.NewVerifier()
+	id := uuid.NewString()
+	sealed, err := s.Keys.Vault.SealString(keyring.Verifier(id), verifier)
+	if err != nil {
+		s.unavailable(w)
+		return
+	}
+	now := s.Now()
+	err = s.Vault.StartConsent(r.Context(), t.link.Hash, vault.AuthRequest{
+		ID: id, StateHash: stateHash, ConnectionID: t.connection.ID, LinkHash: t.link.Hash,
+		Issuer: t.connector.Issuer, RedirectURI: s.Connections.RedirectURI(), Scopes: t.connection.RequestedScopes,
+		BrowserHash: browserHash, Verifier: sealed, CreatedAt: now, ExpiresAt: now.Add(requestLife),
+	})
+	switch {
+	case errors.Is(err, vault.ErrConsumed):
+		s.usedLink(w)
+		return
+	case errors.Is(err, vault.ErrExpired):
+		s.expiredLink(w)
+		return
+	case errors.Is(err, vault.ErrNotFound):
+		s.unknownLink(w)
+		return
+	case err != nil:
+		s.unavailable(w)
+		return
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: s.cookieName(t.link.Hash), Value: browser, Path: "/", HttpOnly: true, Secure: s.secure,
+		SameSite: http.SameSiteLaxMode, Expires: t.link.ExpiresAt.Add(requestLife),
+	})
+	s.Log.Info("consent begins", slog.String("connection", t.connection.ID), slog.String("request", id))
+	w.Header().Set("Location", oauth.AuthorizeURL(t.connector, integration.ClientID, s.Connections.RedirectURI(), state, verifier, t.connection.RequestedScopes))
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// browser is the secret of the browser's cookie: the one it has, if it has used this link before, or a new one.
+func (s *Server) browser(r *http.Request, link vault.Link) (text string, hash []byte) {
+	if cookie, err := r.Cookie(s.cookieName(link.Hash)); err == nil && s.sameBrowser(r, link.Hash, link.BrowserHash) {
+		return cookie.Value, link.BrowserHash
+	}
+	return connections.NewSecret()
+}
+
+// cookieName is one cookie a flow, so that flows in two tabs do not disturb each other. The prefix makes browsers
+// refuse it from any other host or path, but needs https.
+func (s *Server) cookieName(linkHash []byte) string {
+	name := "connect-" + hex.EncodeToString(linkHash[:8])
+	if s.secure {
+		return "__Host-" + name
+	}
+	return name
+}
+
+// sameBrowser reports whether the request comes from the browser that used the link.
+func (s *Server) sameBrowser(r *http.Request, linkHash, browserHash []byte) bool {
+	cookie, err := r.Cookie(s.cookieName(linkHash))
+	// Hashes of random secrets: comparing them takes no care for time.
+	return err == nil && len(browserHash) > 0 && bytes.Equal(connections.HashSecret(cookie.Value), browserHash)
+}

@@ -1,0 +1,111 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/workflows"
+)
+
+// outcomeLimit is when an outcome that never came is given up.
+const outcomeLimit = 5 * time.Minute
+
+// The states of a result, as the page's script sees them.
+const (
+	resultWaiting   = "waiting"
+	resultConnected = "connected"
+	resultFailed    = "failed"
+)
+
+// result is the truth about a consent, as far as it is known.
+type result struct {
+	state      string
+	reason     workflows.Reason
+	connection vault.Connection
+}
+
+// find reads the result for the browser that began the consent; for all others there is none.
+func (s *Server) find(w http.ResponseWriter, r *http.Request) (result, bool) {
+	missing := func() {
+		s.message(w, http.StatusNotFound, messagePage{Kind: "bad", Title: "Nothing to show", Text: "This result belongs to another browser, or it is gone. Open the connect link again, or ask for a new one."})
+	}
+	id, err := uuid.Parse(r.PathValue("request"))
+	if err != nil {
+		missing()
+		return result{}, false
+	}
+	request, err := s.Vault.AuthRequest(r.Context(), id.String())
+	if errors.Is(err, vault.ErrNotFound) || (err == nil && !s.sameBrowser(r, request.LinkHash, request.BrowserHash)) {
+		missing()
+		return result{}, false
+	}
+	if err != nil {
+		s.unavailable(w)
+		return result{}, false
+	}
+	connection, err := s.Vault.Connection(r.Context(), request.ConnectionID)
+	if err != nil {
+		s.unavailable(w)
+		return result{}, false
+	}
+	return s.truth(request, connection), true
+}
+
+func (s *Server) truth(request vault.AuthRequest, connection vault.Connection) result {
+	res := result{state: resultWaiting, connection: connection}
+	status := workflows.ConnectionStatus(connection.Status)
+	switch {
+	case status == workflows.StatusDisconnecting || status.Ended():
+		res.state, res.reason = resultFailed, workflows.ReasonDisconnected
+	case request.Outcome == resultConnected:
+		res.state = resultConnected
+	case request.Outcome != "":
+		res.state, res.reason = resultFailed, workflows.Reason(request.Outcome)
+	case request.ConsumedAt.IsZero() && s.Now().After(request.ExpiresAt),
+		!request.ConsumedAt.IsZero() && s.Now().After(request.ConsumedAt.Add(outcomeLimit)):
+		res.state, res.reason = resultFailed, workflows.ReasonExchangeLost
+	}
+	return res
+}
+
+// showResult is the page behind the callback: a clean URL that can be reloaded.
+func (s *Server) showResult(w http.ResponseWriter, r *http.Request) {
+	res, ok := s.find(w, r)
+	if !ok {
+		return
+	}
+	name := res.connection.Connector
+	if conn, err := s.Catalogue.Get(name); err == nil {
+		name = conn.Name
+	}
+	switch res.state {
+	case resultConnected:
+		s.message(w, http.StatusOK, messagePage{Kind: "good", Title: "Connected to " + name, Text: s.Platform + " now has access for " + res.connection.Owner + ". You can close this window."})
+	case resultFailed:
+		title := "Not connected to " + name
+		if res.reason == workflows.ReasonConsentDenied {
+			title = name + ": consent refused"
+		}
+		s.message(w, http.StatusOK, messagePage{Kind: "bad", Title: title, Text: res.reason.Sentence()})
+	default:
+		s.message(w, http.StatusOK, messagePage{
+			Kind: "waiting", Title: "Connecting to " + name + "…", Text: "This takes a moment. The page goes on by itself.",
+			Refresh: true, Poll: s.BaseURL + "/result/" + r.PathValue("request") + "/state",
+		})
+	}
+}
+
+// resultState is what the page's script polls: {"state": "waiting" | "connected" | "failed"}.
+func (s *Server) resultState(w http.ResponseWriter, r *http.Request) {
+	res, ok := s.find(w, r)
+	if !ok {
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]string{"state": res.state})
+}
