@@ -1,0 +1,51 @@
+package sandbox
+
+import "strings"
+
+// Paths below the issuer.
+const (
+	pathAuthorize  = "/authorize"
+	pathToken      = "/token"
+	pathRevoke     = "/revoke"
+	pathIntrospect = "/introspect"
+	pathUserinfo   = "/userinfo"
+	pathMe         = "/api/me"
+	pathKeys       = "/keys"
+	pathLogin      = "/login"
+	pathConsent    = "/consent"
+	pathStyle      = "/style.css"
+	pathFaults     = "/_faults"
+
+	wellKnownOpenID = "/.well-known/openid-configuration"
+	wellKnownOAuth  = "/.well-known/oauth-authorization-server"
+)
+
+// Endpoints are the absolute URLs of a Provider.
+type Endpoints struct {
+	Issuer        string
+	Authorization string
+	Token         string
+	Revocation    string
+	Introspection string
+	Userinfo      string
+	Keys          string
+	// Me is a small protected API that accepts access tokens of every grant.
+	Me string
+	// Faults is the admin endpoint; it answers only with Options.Admin.
+	Faults string
+}
+
+func endpointsOf(issuer string) Endpoints {
+	base := strings.TrimRight(issuer, "/")
+	return Endpoints{
+		Issuer:        issuer,
+		Authorization: base + pathAuthorize,
+		Token:         base + pathToken,
+		Revocation:    base + pathRevoke,
+		Introspection: base + pathIntrospect,
+		Userinfo:      base + pathUserinfo,
+		Keys:          base + pathKeys,
+		Me:            base + pathMe,
+		Faults:        base + pathFaults,
+	}
+}
