@@ -25,6 +25,9 @@ const HTTPLimit = 15 * time.Second
 // WorkerStopLimit is how long a stopping worker waits for attempts under way: longer than [HTTPLimit].
 const WorkerStopLimit = 25 * time.Second
 
+// untilTheLimit leaves the end of retrying to the activity's time limit.
+const untilTheLimit = 1_000_000
+
 func renewActivity(g Grant) string {
 	if g == GrantClientCredentials {
 		return ActivityClientCredentials
@@ -54,19 +57,19 @@ func regular(ctx workflow.Context, summary, activity string, in any, limit time.
 }
 
 func renewRetries() temporal.RetryPolicy {
-	return temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute}
+	return temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute, MaximumAttempts: untilTheLimit}
 }
 
 func exchangeRetries() temporal.RetryPolicy {
-	return temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second}
+	return temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second, MaximumAttempts: untilTheLimit}
 }
 
 func revokeRetries() temporal.RetryPolicy {
-	return temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 3, MaximumInterval: time.Hour}
+	return temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 3, MaximumInterval: time.Hour, MaximumAttempts: untilTheLimit}
 }
 
 func recordRetries() temporal.RetryPolicy {
-	return temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute}
+	return temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, MaximumAttempts: untilTheLimit}
 }
 
 // failure is what the workflow knows of a failed attempt.
