@@ -9,6 +9,7 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,7 +59,7 @@ func newID() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "con_" + base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(id[:]), nil
+	return "con_" + strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(id[:])), nil
 }
 
 // NewSecret makes a random text of 32 bytes for a URL or a cookie, and the hash that the vault keeps of it.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -158,9 +159,7 @@ func (c *Client) check(r *CreateRequest) (connector.Connector, error) {
 // integration finds the OAuth app, or stores the one that r brings.
 func (c *Client) integration(ctx context.Context, conn connector.Connector, r CreateRequest) (vault.Integration, error) {
 	if r.ClientID != "" {
-		return c.PutIntegration(ctx, IntegrationRequest{
-			Owner: r.Owner, Connector: conn.ID, ClientID: r.ClientID, ClientSecret: r.ClientSecret,
-		})
+		return c.ownIntegration(ctx, r)
 	}
 	for _, id := range []string{PlatformIntegrationID(conn.ID, string(r.Grant)), PlatformIntegrationID(conn.ID, "")} {
 		i, err := c.Vault.Integration(ctx, id)
@@ -174,6 +173,43 @@ func (c *Client) integration(ctx context.Context, conn connector.Connector, r Cr
 	return vault.Integration{}, &Error{Code: string(workflows.ReasonIntegrationMissing), Message: fmt.Sprintf(
 		"The platform has no OAuth app for %s. Give the customer's own with --client-id and --client-secret-file, or set the platform's with \"starter integrations set %s\". Redirect URI to register: %s",
 		conn.Name, conn.ID, c.RedirectURI())}
+}
+
+// ownIntegration finds or stores the app that r brings. An app that is there already with another secret is left
+// alone: other connections live by it, and this secret may be a typing error.
+func (c *Client) ownIntegration(ctx context.Context, r CreateRequest) (vault.Integration, error) {
+	request := IntegrationRequest{
+		ID: ownIntegrationID(r.Owner, r.Connector, r.ClientID), Owner: r.Owner, Connector: r.Connector,
+		ClientID: r.ClientID, ClientSecret: r.ClientSecret,
+	}
+	i, err := c.Vault.Integration(ctx, request.ID)
+	switch {
+	case errors.Is(err, vault.ErrNotFound):
+	case err != nil:
+		return i, vaultError(err, request.ID)
+	case c.firstSecret(i).Equal(r.ClientSecret):
+		return i, nil
+	default:
+		request.ID += ":" + uuid.NewString()
+	}
+	return c.PutIntegration(ctx, request)
+}
+
+func ownIntegrationID(owner, connectorID, clientID string) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{owner, connectorID, clientID}, "\x00")))
+	return "own:" + hex.EncodeToString(sum[:12])
+}
+
+// firstSecret opens the secret in use; empty if there is none, or none that opens.
+func (c *Client) firstSecret(i vault.Integration) secret.String {
+	if len(i.Secrets) == 0 {
+		return secret.String{}
+	}
+	first, err := c.Keys.Vault.OpenString(keyring.ClientSecret(i.ID), i.Secrets[0])
+	if err != nil {
+		return secret.String{}
+	}
+	return first
 }
 
 // PlatformIntegrationID is the id of the platform's own app for a connector; grant is empty for the usual one.
@@ -207,8 +243,7 @@ func (c *Client) PutIntegration(ctx context.Context, r IntegrationRequest) (vaul
 	case r.Owner == "":
 		id = PlatformIntegrationID(r.Connector, "")
 	default:
-		sum := sha256.Sum256([]byte(strings.Join([]string{r.Owner, r.Connector, r.ClientID}, "\x00")))
-		id = "own:" + hex.EncodeToString(sum[:12])
+		id = ownIntegrationID(r.Owner, r.Connector, r.ClientID)
 	}
 	if len(r.ClientID) > maxText || len(r.ClientSecret.Reveal()) > 16<<10 {
 		return vault.Integration{}, invalid("The client id or secret is too long.")
@@ -224,13 +259,7 @@ func (c *Client) PutIntegration(ctx context.Context, r IntegrationRequest) (vaul
 	if err != nil {
 		return i, err
 	}
-	var first secret.String
-	if len(i.Secrets) > 0 {
-		if first, err = c.Keys.Vault.OpenString(keyring.ClientSecret(id), i.Secrets[0]); err != nil {
-			first = secret.String{}
-		}
-	}
-	if sealed != nil && !first.Equal(r.ClientSecret) {
+	if sealed != nil && !c.firstSecret(i).Equal(r.ClientSecret) {
 		i.Secrets = slices.Insert(i.Secrets, 0, sealed)
 		i.Secrets = i.Secrets[:min(len(i.Secrets), maxSecrets)]
 	}

@@ -43,7 +43,7 @@ func Parse(conn connector.Connector, phase Phase, raw Raw) (Reply, error) {
 	}
 	r := Reply{
 		AccessToken: secret.New(token), RefreshToken: secret.New(reply.text("refresh_token")),
-		TokenType: reply.text("token_type"), IssuedAt: raw.RequestedAt.UTC(),
+		TokenType: reply.text("token_type"), IssuedAt: raw.RequestedAt.UTC().Truncate(time.Microsecond),
 		Scopes: reply.scopes(conn.Scopes.Separator),
 	}
 	if r.TokenType == "" || len(r.TokenType) > 64 {

@@ -1,0 +1,166 @@
+// Package config knows where things are: from the environment, and from the data directory of "worker --dev".
+// The worker and the starter share it, so that both mean the same vault, keys and Temporal.
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	tlog "go.temporal.io/sdk/log"
+
+	"github.com/acme/connections/internal/connector"
+	"github.com/acme/connections/internal/keyring"
+	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/internal/vault/pgvault"
+	"github.com/acme/connections/internal/vault/sqlitevault"
+)
+
+// The environment variables. Temporal's own TEMPORAL_* variables are read by its envconfig package.
+const (
+	EnvDatabaseURL     = "DATABASE_URL"
+	EnvVaultKeyset     = "CONNECTIONS_KEYSET_FILE"
+	EnvAccessKeyset    = "CONNECTIONS_ACCESS_KEYSET_FILE"
+	EnvBaseURL         = "CONNECTIONS_BASE_URL"
+	EnvPlatform        = "CONNECTIONS_PLATFORM_NAME"
+	EnvTemporalAddress = "TEMPORAL_ADDRESS"
+)
+
+// DefaultPlatform is who asks for consent if nobody says otherwise.
+const DefaultPlatform = "Acme Inc"
+
+// Settings say where everything is.
+type Settings struct {
+	// DatabaseURL is Postgres; empty means the SQLite file of Dev.
+	DatabaseURL  string
+	VaultKeyset  string
+	AccessKeyset string
+	// BaseURL is where browsers reach the web role.
+	BaseURL  string
+	Platform string
+	// Dev is set if there is a data directory of "worker --dev".
+	Dev *Dev
+}
+
+// Load reads the settings: the data directory first, then whatever the environment says instead.
+func Load(dataDir string) (Settings, error) {
+	s := Settings{Platform: DefaultPlatform}
+	dev, err := ReadDev(dataDir)
+	switch {
+	case err == nil:
+		s.Dev = &dev
+		s.VaultKeyset, s.AccessKeyset, s.BaseURL = dev.VaultKeyset(), dev.AccessKeyset(), dev.BaseURL
+	case !errors.Is(err, os.ErrNotExist):
+		return s, err
+	}
+	for name, field := range map[string]*string{
+		EnvDatabaseURL: &s.DatabaseURL, EnvVaultKeyset: &s.VaultKeyset, EnvAccessKeyset: &s.AccessKeyset,
+		EnvBaseURL: &s.BaseURL, EnvPlatform: &s.Platform,
+	} {
+		if value := os.Getenv(name); value != "" {
+			*field = value
+		}
+	}
+	return s, nil
+}
+
+// OpenVault opens Postgres, or the SQLite file of the data directory.
+func (s Settings) OpenVault(ctx context.Context, migrate bool) (vault.Store, error) {
+	switch {
+	case s.DatabaseURL != "":
+		return pgvault.Open(ctx, s.DatabaseURL, pgvault.Options{Migrate: migrate, MaxConns: maxConns})
+	case s.Dev != nil && s.Dev.Postgres:
+		return nil, fmt.Errorf("the worker of this data directory keeps its vault in Postgres: set %s as it has it", EnvDatabaseURL)
+	case s.Dev != nil:
+		return sqlitevault.Open(ctx, s.Dev.VaultFile())
+	default:
+		return nil, fmt.Errorf("no vault: set %s, or start with \"go run ./worker --dev\"", EnvDatabaseURL)
+	}
+}
+
+// maxConns is the pool of one process: few connections serve many short statements.
+const maxConns = 16
+
+// OpenKeys loads both keysets and proves that they are those of the vault.
+func (s Settings) OpenKeys(ctx context.Context, store vault.Store) (keyring.Keys, error) {
+	var keys keyring.Keys
+	for _, k := range []struct {
+		name, path, env string
+		ring            **keyring.Ring
+	}{
+		{keyring.Vault, s.VaultKeyset, EnvVaultKeyset, &keys.Vault},
+		{keyring.Access, s.AccessKeyset, EnvAccessKeyset, &keys.Access},
+	} {
+		if k.path == "" {
+			return keys, fmt.Errorf("no keyset %q: set %s to its file; make one with \"starter keyset create FILE\"", k.name, k.env)
+		}
+		ring, err := keyring.Load(k.name, k.path)
+		if err != nil {
+			return keys, err
+		}
+		if err := keyring.Check(ctx, ring, store); err != nil {
+			return keys, err
+		}
+		*k.ring = ring
+	}
+	return keys, nil
+}
+
+// OpenCatalogue loads the embedded catalogue, with the sandbox where there is one.
+func (s Settings) OpenCatalogue() (*connector.Catalogue, error) {
+	catalogue, err := connector.Load()
+	if err != nil {
+		return nil, err
+	}
+	if s.Dev != nil {
+		if err := catalogue.Add(s.Dev.Sandbox.Connector()); err != nil {
+			return nil, err
+		}
+	}
+	return catalogue, nil
+}
+
+// DefaultNamespace is Temporal's.
+const DefaultNamespace = "default"
+
+// Namespace is the Temporal namespace in use.
+func (s Settings) Namespace() string {
+	if os.Getenv(EnvTemporalAddress) == "" && s.Dev != nil {
+		return s.Dev.Namespace
+	}
+	if options, err := envconfig.LoadDefaultClientOptions(); err == nil && options.Namespace != "" {
+		return options.Namespace
+	}
+	return DefaultNamespace
+}
+
+// dialLimit bounds the first contact with Temporal.
+const dialLimit = 10 * time.Second
+
+// DialTemporal connects to the server that the environment names, or else to the one of the data directory.
+func (s Settings) DialTemporal(ctx context.Context, log *slog.Logger) (client.Client, error) {
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return nil, fmt.Errorf("the TEMPORAL_* variables or Temporal's configuration file are not right: %w", err)
+	}
+	if os.Getenv(EnvTemporalAddress) == "" && s.Dev != nil {
+		options.HostPort = s.Dev.TemporalAddress
+		options.Namespace = s.Dev.Namespace
+	}
+	if options.HostPort == "" {
+		options.HostPort = client.DefaultHostPort
+	}
+	options.Logger = tlog.NewStructuredLogger(log)
+	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	c, err := client.DialContext(ctx, options)
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach Temporal at %s: start it, or set %s; for a server of its own run \"go run ./worker --dev\"", options.HostPort, EnvTemporalAddress)
+	}
+	return c, nil
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/acme/connections/activities"
+	"github.com/acme/connections/internal/config"
+	"github.com/acme/connections/internal/connections"
+	"github.com/acme/connections/internal/connector"
+	"github.com/acme/connections/internal/keyring"
+	"github.com/acme/connections/internal/oauth"
+	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/internal/web"
+	"github.com/acme/connections/workflows"
+)
+
+// parts are what the roles are made of.
+type parts struct {
+	settings  config.Settings
+	vault     vault.Store
+	keys      keyring.Keys
+	catalogue *connector.Catalogue
+	temporal  client.Client
+	log       *slog.Logger
+}
+
+func (p *parts) close() {
+	if p.temporal != nil {
+		p.temporal.Close()
+	}
+	if p.vault != nil {
+		if err := p.vault.Close(); err != nil {
+			p.log.Warn("the vault did not close cleanly", slog.Any("error", err))
+		}
+	}
+}
+
+// runProduction runs the roles on what the environment names.
+func runProduction(ctx context.Context, o options, _, stderr io.Writer) error {
+	log, err := newLog(stderr, o.logLevel, false)
+	if err != nil {
+		return err
+	}
+	settings, err := config.Load("")
+	if err != nil {
+		return err
+	}
+	if settings.BaseURL == "" {
+		return fmt.Errorf("no base URL: set %s to where browsers reach the web role, e.g. https://oauth2.integrations.acme.com; for embedded defaults run \"worker --dev\"", config.EnvBaseURL)
+	}
+	var listener net.Listener
+	if o.has(roleWeb) {
+		if listener, err = listen(ctx, o.http, "--http"); err != nil {
+			return err
+		}
+		defer func() { _ = listener.Close() }()
+	}
+	p := &parts{settings: settings, log: log}
+	defer p.close()
+	if p.vault, err = settings.OpenVault(ctx, true); err != nil {
+		return err
+	}
+	if p.keys, err = settings.OpenKeys(ctx, p.vault); err != nil {
+		return err
+	}
+	if p.catalogue, err = settings.OpenCatalogue(); err != nil {
+		return err
+	}
+	if p.temporal, err = settings.DialTemporal(ctx, log); err != nil {
+		return err
+	}
+	if err := registerAttributes(ctx, p.temporal, settings.Namespace()); err != nil {
+		return err
+	}
+	log.Info("started", slog.Any("roles", o.roles), slog.String("base_url", settings.BaseURL))
+	return serve(ctx, o, p, listener, nil)
+}
+
+// stopLimit bounds a clean stop: attempts under way are let finish, replies that are on their way are stored.
+const stopLimit = workflows.WorkerStopLimit + 10*time.Second
+
+// serve runs the roles until ctx ends or one of them fails, then stops them: pages first, so that nothing new comes
+// in; then the worker, which lets attempts finish; then the calls that outlived their activities.
+func serve(ctx context.Context, o options, p *parts, listener net.Listener, ready func()) error {
+	failed := make(chan error, 2)
+	var working atomic.Bool
+
+	acts := activities.New(activities.Config{
+		Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue, Log: p.log,
+		OAuth: oauth.NewClient(workflows.HTTPLimit, time.Now),
+	})
+	if o.has(roleWorkflow) || o.has(roleActivity) {
+		w := newWorker(o, p, acts, func(err error) { failed <- fmt.Errorf("the Temporal worker failed: %w", err) })
+		if err := w.Start(); err != nil {
+			return fmt.Errorf("the Temporal worker did not start: %w", err)
+		}
+		working.Store(true)
+		defer func() {
+			working.Store(false)
+			w.Stop()
+			drainCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
+			defer cancel()
+			if err := acts.Drain(drainCtx); err != nil {
+				p.log.Error("stopped with calls under way", slog.Any("error", err))
+			}
+		}()
+	} else {
+		working.Store(true)
+	}
+	if o.has(roleWeb) {
+		stop, err := serveWeb(ctx, p, listener, &working, failed)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if ready != nil {
+		ready()
+	}
+	select {
+	case <-ctx.Done():
+		p.log.Info("stopping")
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// newWorker makes the Temporal worker, with every option chosen.
+func newWorker(o options, p *parts, acts *activities.Activities, onFatal func(error)) worker.Worker {
+	worker.SetStickyWorkflowCacheSize(o.cache)
+	w := worker.New(p.temporal, workflows.TaskQueue, worker.Options{
+		// Longer than a call at a provider takes, so that a stop cuts none off.
+		WorkerStopTimeout: workflows.WorkerStopLimit,
+		// Two pollers, the default, starve queries.
+		MaxConcurrentWorkflowTaskPollers: 8,
+		MaxConcurrentActivityTaskPollers: 4,
+		// Activities mostly wait for providers; workflow tasks hold a local activity each, that waits too.
+		MaxConcurrentActivityExecutionSize:      200,
+		MaxConcurrentLocalActivityExecutionSize: 200,
+		MaxConcurrentWorkflowTaskExecutionSize:  200,
+		DisableWorkflowWorker:                   !o.has(roleWorkflow),
+		// Without the activity role the worker still runs the local activities of its workflow tasks.
+		LocalActivityWorkerOnly: !o.has(roleActivity),
+		// Names come from the contract alone.
+		DisableRegistrationAliasing: true,
+		Interceptors:                []interceptor.WorkerInterceptor{activities.Guard(p.log)},
+		OnFatalError:                onFatal,
+	})
+	w.RegisterWorkflowWithOptions(workflows.Connection, workflow.RegisterOptions{Name: workflows.TypeConnection})
+	acts.Register(w)
+	return w
+}
+
+// serveWeb serves the pages; the returned function stops them.
+func serveWeb(ctx context.Context, p *parts, listener net.Listener, working *atomic.Bool, failed chan<- error) (stop func(), err error) {
+	pages, err := web.New(web.Config{
+		Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue,
+		Connections: connections.New(connections.Config{
+			Temporal: p.temporal, Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue,
+			BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log,
+		}),
+		Platform: p.settings.Platform, BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log,
+		Ready: func(ctx context.Context) error { return p.ready(ctx, working) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	server := newHTTPServer(ctx, pages, p.log)
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("the web role failed: %w", err)
+		}
+	}()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			_ = server.Close()
+		}
+		pages.Close()
+	}, nil
+}
+
+// newHTTPServer bounds everything that a client may take its time with.
+func newHTTPServer(ctx context.Context, handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// ready says whether all is up.
+func (p *parts) ready(ctx context.Context, working *atomic.Bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	if !working.Load() {
+		return errors.New("the worker is not running")
+	}
+	if err := p.vault.Ping(ctx); err != nil {
+		return errors.New("the vault cannot be reached")
+	}
+	if _, err := p.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		return errors.New("Temporal cannot be reached") //nolint:staticcheck // a sentence for people, and a name
+	}
+	return nil
+}
+
+// listen asks for an address, and says what to do if it is taken.
+func listen(ctx context.Context, address, flag string) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", address)
+	switch {
+	case err == nil:
+		return listener, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s is in use already: choose another address with %s, or stop the program that uses it", address, flag)
+	default:
+		return nil, fmt.Errorf("cannot listen on %q (%s): give host:port, e.g. 127.0.0.1:8080", address, flag)
+	}
+}
+
+func newLog(w io.Writer, level string, people bool) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, &usageError{fmt.Errorf("--log-level %q is not known: use debug, info, warn or error", level)}
+	}
+	options := &slog.HandlerOptions{Level: l}
+	if people {
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	}
+	return slog.New(slog.NewJSONHandler(w, options)), nil
+}
