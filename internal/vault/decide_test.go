@@ -1,0 +1,129 @@
+package vault_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/acme/connections/internal/vault"
+)
+
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	// An attempt on the row's generation whose lease ended just now; the changes make it another.
+	attempt := func(id string, state vault.AttemptState, changes ...func(*vault.Attempt)) vault.Attempt {
+		a := vault.Attempt{ID: id, State: state, Generation: 3, LeaseUntil: now}
+		for _, change := range changes {
+			change(&a)
+		}
+		return a
+	}
+	leased := func(a *vault.Attempt) { a.LeaseUntil = now.Add(time.Microsecond) }
+	replied := func(a *vault.Attempt) { a.Reply = []byte("reply") }
+	older := func(a *vault.Attempt) { a.Generation = 2 }
+	of := func(request string) func(*vault.Attempt) { return func(a *vault.Attempt) { a.RequestID = request } }
+
+	const (
+		begun, sent, in = vault.AttemptBegun, vault.AttemptSent, vault.AttemptReplied
+		done, failed    = vault.AttemptDone, vault.AttemptFailed
+		doubt, gone     = vault.AttemptInDoubt, vault.AttemptSuperseded
+	)
+	anyGeneration, settle := vault.AttemptStart{Generation: vault.AttemptAnyGeneration},
+		vault.AttemptStart{Generation: 3, Settle: true}
+	request := func(id string) vault.AttemptStart {
+		return vault.AttemptStart{Generation: vault.AttemptAnyGeneration, RequestID: id, Settle: true}
+	}
+	for _, test := range []struct {
+		name     string
+		start    vault.AttemptStart
+		newest   []vault.Attempt // newest first
+		want     vault.AttemptOutcome
+		inTheWay string
+		lapsed   map[string]vault.AttemptState
+	}{
+		{"nothing kept", anyGeneration, nil, vault.BeginStarted, "", nil},
+		{"this generation", vault.AttemptStart{Generation: 3}, nil, vault.BeginStarted, "", nil},
+		{
+			"an older one, whatever is open",
+			vault.AttemptStart{Generation: 2},
+			[]vault.Attempt{attempt("a", in, replied)},
+			vault.BeginNewer, "", nil,
+		},
+		{"a later one", vault.AttemptStart{Generation: 4}, nil, vault.BeginNewer, "", nil},
+		{"replied, leased", anyGeneration, []vault.Attempt{attempt("a", in, replied, leased)}, vault.BeginReplied, "a", nil},
+		{"replied, lease out", anyGeneration, []vault.Attempt{attempt("a", in, replied)}, vault.BeginReplied, "a", nil},
+		{"late reply", settle, []vault.Attempt{attempt("a", doubt, replied)}, vault.BeginReplied, "a", nil},
+		{
+			"late reply behind an open attempt", anyGeneration,
+			[]vault.Attempt{attempt("b", sent, leased), attempt("a", doubt, replied)},
+			vault.BeginReplied, "a", nil,
+		},
+		{
+			"late reply behind a lapsed attempt", anyGeneration,
+			[]vault.Attempt{attempt("b", sent), attempt("a", doubt, replied)},
+			vault.BeginReplied, "a",
+			map[string]vault.AttemptState{"b": doubt},
+		},
+		{"late reply of an older generation", anyGeneration, []vault.Attempt{attempt("a", doubt, replied, older)}, vault.BeginStarted, "", nil},
+		{
+			"late reply for this request", request("r"),
+			[]vault.Attempt{attempt("a", doubt, replied, older, of("r"))},
+			vault.BeginReplied, "a", nil,
+		},
+		{"reply to what failed", anyGeneration, []vault.Attempt{attempt("a", failed, replied)}, vault.BeginStarted, "", nil},
+		{"begun, leased", settle, []vault.Attempt{attempt("a", begun, leased)}, vault.BeginInFlight, "a", nil},
+		{"sent, leased, older generation", anyGeneration, []vault.Attempt{attempt("a", sent, leased, older)}, vault.BeginInFlight, "a", nil},
+		{"in flight before in doubt", anyGeneration, []vault.Attempt{attempt("b", begun, leased), attempt("a", doubt)}, vault.BeginInFlight, "b", nil},
+		{
+			"begun, lease out", anyGeneration,
+			[]vault.Attempt{attempt("a", begun)},
+			vault.BeginStarted, "",
+			map[string]vault.AttemptState{"a": gone},
+		},
+		{
+			"sent, lease out", anyGeneration,
+			[]vault.Attempt{attempt("a", sent)},
+			vault.BeginInDoubt, "a",
+			map[string]vault.AttemptState{"a": doubt},
+		},
+		{
+			"sent, lease out, settled", settle,
+			[]vault.Attempt{attempt("a", sent)},
+			vault.BeginStarted, "",
+			map[string]vault.AttemptState{"a": doubt},
+		},
+		{
+			"sent, lease out, older generation", anyGeneration,
+			[]vault.Attempt{attempt("a", sent, older)},
+			vault.BeginStarted, "",
+			map[string]vault.AttemptState{"a": doubt},
+		},
+		{"in doubt", anyGeneration, []vault.Attempt{attempt("a", doubt)}, vault.BeginInDoubt, "a", nil},
+		{"in doubt, settled", settle, []vault.Attempt{attempt("a", doubt)}, vault.BeginStarted, "", nil},
+		{"in doubt, then superseded", anyGeneration, []vault.Attempt{attempt("b", gone), attempt("a", doubt)}, vault.BeginInDoubt, "a", nil},
+		{"in doubt, then failed", anyGeneration, []vault.Attempt{attempt("b", failed), attempt("a", doubt)}, vault.BeginStarted, "", nil},
+		{"in doubt, older generation", anyGeneration, []vault.Attempt{attempt("a", doubt, older)}, vault.BeginStarted, "", nil},
+		{"request in doubt", request("r"), []vault.Attempt{attempt("a", doubt, older, of("r"))}, vault.BeginInDoubt, "a", nil},
+		{"other request in doubt", request("s"), []vault.Attempt{attempt("a", doubt, older, of("r"))}, vault.BeginStarted, "", nil},
+		{"request done", request("r"), []vault.Attempt{attempt("a", done, older, of("r"))}, vault.BeginSpent, "a", nil},
+		{"request failed", request("r"), []vault.Attempt{attempt("a", failed, of("r"))}, vault.BeginSpent, "a", nil},
+		{"request superseded", request("r"), []vault.Attempt{attempt("a", gone, of("r"))}, vault.BeginStarted, "", nil},
+		{"no request is no request", anyGeneration, []vault.Attempt{attempt("a", done)}, vault.BeginStarted, "", nil},
+	} {
+		got := vault.Decide(vault.Connection{Generation: 3}, test.newest, test.start, now)
+		require.Equal(t, test.want, got.Outcome, test.name)
+		require.Equal(t, test.inTheWay, got.InTheWay.ID, test.name)
+		var lapsed map[string]vault.AttemptState
+		for _, a := range got.Lapsed {
+			if lapsed == nil {
+				lapsed = map[string]vault.AttemptState{}
+			}
+			lapsed[a.ID] = a.State
+			require.Equal(t, now, a.EndedAt, test.name)
+			require.NotEmpty(t, a.Reason, test.name)
+		}
+		require.Equal(t, test.lapsed, lapsed, test.name)
+	}
+}

@@ -1,0 +1,82 @@
+package pgvault
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/acme/connections/internal/vault"
+)
+
+// instant is a time in a timestamptz column; the zero time is NULL.
+type instant time.Time
+
+// TimestamptzValue implements pgtype.TimestamptzValuer.
+func (i instant) TimestamptzValue() (pgtype.Timestamptz, error) {
+	t := time.Time(i)
+	return pgtype.Timestamptz{Time: t, Valid: !t.IsZero()}, nil
+}
+
+// ScanTimestamptz implements pgtype.TimestamptzScanner.
+func (i *instant) ScanTimestamptz(v pgtype.Timestamptz) error {
+	*i = instant{}
+	if v.Valid {
+		*i = instant(v.Time.UTC())
+	}
+	return nil
+}
+
+// The columns of each table, in the order in which the scan functions read them.
+const (
+	connectionColumns = `id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
+		requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
+		issued_at, expires_at, access_token, refresh_token, created_at, updated_at, tombstone_until`
+	listedColumns = `id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
+		requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
+		issued_at, expires_at, NULL::bytea, NULL::bytea, created_at, updated_at, tombstone_until`
+	attemptColumns = `id, connection_id, kind, generation, request_id, state, reason, reply, begun_at, sent_at,
+		ended_at, lease_until`
+	linkColumns    = `hash, connection_id, created_at, expires_at, consumed_at, browser_hash`
+	requestColumns = `id, state_hash, connection_id, link_hash, issuer, redirect_uri, scopes, browser_hash, verifier,
+		code, created_at, expires_at, consumed_at, outcome`
+	integrationColumns = `id, owner, connector, client_id, secrets, scopes, updated_at`
+)
+
+func scanConnection(row pgx.CollectableRow) (vault.Connection, error) {
+	var c vault.Connection
+	err := row.Scan(&c.ID, &c.Owner, &c.Connector, &c.IntegrationID, &c.Grant, &c.EndUser, &c.Tags, &c.Inputs,
+		&c.Metadata, &c.RequestedScopes, &c.GrantedScopes, &c.Status, &c.Reason, &c.StatusSeq,
+		(*instant)(&c.StatusAt), &c.Generation, &c.Failures, &c.TokenType, (*instant)(&c.IssuedAt),
+		(*instant)(&c.ExpiresAt), &c.AccessToken, &c.RefreshToken, (*instant)(&c.CreatedAt), (*instant)(&c.UpdatedAt),
+		(*instant)(&c.TombstoneUntil))
+	return c, err
+}
+
+func scanAttempt(row pgx.CollectableRow) (vault.Attempt, error) {
+	var a vault.Attempt
+	err := row.Scan(&a.ID, &a.ConnectionID, &a.Kind, &a.Generation, &a.RequestID, &a.State, &a.Reason, &a.Reply,
+		(*instant)(&a.BegunAt), (*instant)(&a.SentAt), (*instant)(&a.EndedAt), (*instant)(&a.LeaseUntil))
+	return a, err
+}
+
+func scanLink(row pgx.CollectableRow) (vault.Link, error) {
+	var l vault.Link
+	err := row.Scan(&l.Hash, &l.ConnectionID, (*instant)(&l.CreatedAt), (*instant)(&l.ExpiresAt),
+		(*instant)(&l.ConsumedAt), &l.BrowserHash)
+	return l, err
+}
+
+func scanRequest(row pgx.CollectableRow) (vault.AuthRequest, error) {
+	var r vault.AuthRequest
+	err := row.Scan(&r.ID, &r.StateHash, &r.ConnectionID, &r.LinkHash, &r.Issuer, &r.RedirectURI, &r.Scopes,
+		&r.BrowserHash, &r.Verifier, &r.Code, (*instant)(&r.CreatedAt), (*instant)(&r.ExpiresAt),
+		(*instant)(&r.ConsumedAt), &r.Outcome)
+	return r, err
+}
+
+func scanIntegration(row pgx.CollectableRow) (vault.Integration, error) {
+	var i vault.Integration
+	err := row.Scan(&i.ID, &i.Owner, &i.Connector, &i.ClientID, &i.Secrets, &i.Scopes, (*instant)(&i.UpdatedAt))
+	return i, err
+}

@@ -1,0 +1,136 @@
+package sqlitevault
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/acme/connections/internal/vault"
+)
+
+// BeginAttempt implements vault.Attempts.
+func (s *Store) BeginAttempt(ctx context.Context, start vault.AttemptStart) (begun vault.Begun, err error) {
+	err = s.inTx(ctx, "begin attempt", func(tx *sql.Tx) error {
+		begun, err = begin(ctx, tx, start)
+		return err
+	})
+	if err != nil {
+		return vault.Begun{}, err
+	}
+	return begun, nil
+}
+
+func begin(ctx context.Context, tx *sql.Tx, start vault.AttemptStart) (vault.Begun, error) {
+	connection, err := scanConnection(tx.QueryRowContext(ctx,
+		`SELECT `+connectionColumns+` FROM connections WHERE id = ?`, start.ConnectionID))
+	if err != nil {
+		return vault.Begun{}, err
+	}
+	if connection.Status == statusDisconnected {
+		return vault.Begun{}, vault.ErrConflict
+	}
+	rows, err := tx.QueryContext(ctx,
+		`SELECT `+attemptColumns+` FROM attempts WHERE connection_id = ? ORDER BY seq DESC`, start.ConnectionID)
+	attempts, err := collect(rows, err, scanAttempt)
+	if err != nil {
+		return vault.Begun{}, err
+	}
+
+	now := clock()
+	decision := vault.Decide(connection, attempts, start, now)
+	for _, a := range decision.Lapsed {
+		_, err := tx.ExecContext(ctx, `UPDATE attempts SET state = ?, reason = ?, ended_at = ? WHERE id = ?`,
+			string(a.State), a.Reason, instant(a.EndedAt), a.ID)
+		if err != nil {
+			return vault.Begun{}, err
+		}
+	}
+	if len(decision.Lapsed) > 0 {
+		if err := prune(ctx, tx, start.ConnectionID, now); err != nil {
+			return vault.Begun{}, err
+		}
+	}
+	begun := vault.Begun{Outcome: decision.Outcome, Connection: connection, Attempt: decision.InTheWay}
+	if decision.Outcome != vault.BeginStarted {
+		return begun, nil
+	}
+	begun.Attempt, err = scanAttempt(tx.QueryRowContext(ctx, `
+		INSERT INTO attempts (id, connection_id, kind, generation, request_id, state, begun_at, lease_until)
+		VALUES (?, ?, ?, ?, ?, 'begun', ?, ?)
+		RETURNING `+attemptColumns,
+		start.ID, start.ConnectionID, start.Kind, connection.Generation, start.RequestID, instant(now),
+		instant(now.Add(start.Lease))))
+	return begun, err
+}
+
+// MarkSent implements vault.Attempts.
+func (s *Store) MarkSent(ctx context.Context, attemptID string) error {
+	changed, err := s.exec(ctx, `UPDATE attempts SET state = 'sent', sent_at = ? WHERE id = ? AND state = 'begun'`,
+		instant(clock()), attemptID)
+	if err == nil && changed == 0 {
+		return vault.ErrConflict
+	}
+	return failure("mark attempt as sent", err)
+}
+
+// SaveReply implements vault.Attempts.
+func (s *Store) SaveReply(ctx context.Context, attemptID string, sealed []byte) error {
+	changed, err := s.exec(ctx, `
+		UPDATE attempts SET reply = ?, state = CASE WHEN ended_at IS NULL THEN 'replied' ELSE state END
+		WHERE id = ?`, sealed, attemptID)
+	if err == nil && changed == 0 {
+		return vault.ErrNotFound
+	}
+	return failure("save reply", err)
+}
+
+// FailAttempt implements vault.Attempts.
+func (s *Store) FailAttempt(
+	ctx context.Context, attemptID string, state vault.AttemptState, reason string,
+) (failures int64, err error) {
+	switch state {
+	case vault.AttemptFailed, vault.AttemptInDoubt, vault.AttemptSuperseded:
+	default:
+		return 0, fmt.Errorf("sqlitevault: %q is not a state in which an attempt fails", state)
+	}
+	err = s.inTx(ctx, "fail attempt", func(tx *sql.Tx) error {
+		failures, err = fail(ctx, tx, attemptID, state, reason)
+		return err
+	})
+	return failures, err
+}
+
+func fail(
+	ctx context.Context, tx *sql.Tx, attemptID string, state vault.AttemptState, reason string,
+) (failures int64, err error) {
+	now := clock()
+	var connectionID string
+	err = tx.QueryRowContext(ctx, `
+		UPDATE attempts SET state = ?, reason = ?, reply = NULL, ended_at = coalesce(ended_at, ?)
+		WHERE id = ? AND (ended_at IS NULL OR (state = 'in_doubt' AND reply IS NOT NULL))
+		RETURNING connection_id`, string(state), reason, instant(now), attemptID).Scan(&connectionID)
+	if errors.Is(err, sql.ErrNoRows) {
+		if err := tx.QueryRowContext(ctx,
+			`SELECT connection_id FROM attempts WHERE id = ?`, attemptID).Scan(&connectionID); err != nil {
+			return 0, err
+		}
+		return 0, vault.ErrConflict
+	}
+	if err != nil {
+		return 0, err
+	}
+	err = tx.QueryRowContext(ctx, `
+		UPDATE connections SET failures = failures + 1, updated_at = ? WHERE id = ? RETURNING failures`,
+		instant(now), connectionID).Scan(&failures)
+	if err != nil {
+		return 0, err
+	}
+	return failures, prune(ctx, tx, connectionID, now)
+}
+
+// Attempt implements vault.Attempts.
+func (s *Store) Attempt(ctx context.Context, attemptID string) (vault.Attempt, error) {
+	a, err := scanAttempt(s.read.QueryRowContext(ctx, `SELECT `+attemptColumns+` FROM attempts WHERE id = ?`, attemptID))
+	return a, failure("read attempt", err)
+}

@@ -1,0 +1,118 @@
+package sqlitevault
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/acme/connections/internal/vault"
+)
+
+// instant is a time in a column of microseconds; the zero time is NULL.
+type instant time.Time
+
+// Value implements driver.Valuer.
+func (i instant) Value() (driver.Value, error) {
+	t := time.Time(i)
+	if t.IsZero() {
+		return nil, nil
+	}
+	return t.UnixMicro(), nil
+}
+
+// Scan implements sql.Scanner.
+func (i *instant) Scan(value any) error {
+	switch v := value.(type) {
+	case nil:
+		*i = instant{}
+	case int64:
+		*i = instant(time.UnixMicro(v).UTC())
+	default:
+		return fmt.Errorf("a time is stored as %T", value)
+	}
+	return nil
+}
+
+// document is a map or a list in a column of JSON; what points to nil is NULL.
+type document[T map[string]string | []string | [][]byte] struct{ content *T }
+
+func doc[T map[string]string | []string | [][]byte](content *T) document[T] {
+	return document[T]{content}
+}
+
+// Value implements driver.Valuer.
+func (d document[T]) Value() (driver.Value, error) {
+	if len(*d.content) == 0 {
+		return nil, nil
+	}
+	text, err := json.Marshal(*d.content)
+	return string(text), err
+}
+
+// Scan implements sql.Scanner.
+func (d document[T]) Scan(value any) error {
+	switch v := value.(type) {
+	case nil:
+		*d.content = nil
+		return nil
+	case string:
+		return json.Unmarshal([]byte(v), d.content)
+	default:
+		return fmt.Errorf("a document is stored as %T", value)
+	}
+}
+
+// The columns of each table, in the order in which the scan functions read them.
+const (
+	connectionColumns = `id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
+		requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
+		issued_at, expires_at, access_token, refresh_token, created_at, updated_at, tombstone_until`
+	listedColumns = `id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
+		requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
+		issued_at, expires_at, NULL, NULL, created_at, updated_at, tombstone_until`
+	attemptColumns = `id, connection_id, kind, generation, request_id, state, reason, reply, begun_at, sent_at,
+		ended_at, lease_until`
+	linkColumns    = `hash, connection_id, created_at, expires_at, consumed_at, browser_hash`
+	requestColumns = `id, state_hash, connection_id, link_hash, issuer, redirect_uri, scopes, browser_hash, verifier,
+		code, created_at, expires_at, consumed_at, outcome`
+	integrationColumns = `id, owner, connector, client_id, secrets, scopes, updated_at`
+)
+
+func scanConnection(r row) (vault.Connection, error) {
+	var c vault.Connection
+	err := r.Scan(&c.ID, &c.Owner, &c.Connector, &c.IntegrationID, &c.Grant, &c.EndUser, doc(&c.Tags), doc(&c.Inputs),
+		doc(&c.Metadata), doc(&c.RequestedScopes), doc(&c.GrantedScopes), &c.Status, &c.Reason, &c.StatusSeq,
+		(*instant)(&c.StatusAt), &c.Generation, &c.Failures, &c.TokenType, (*instant)(&c.IssuedAt),
+		(*instant)(&c.ExpiresAt), &c.AccessToken, &c.RefreshToken, (*instant)(&c.CreatedAt), (*instant)(&c.UpdatedAt),
+		(*instant)(&c.TombstoneUntil))
+	return c, err
+}
+
+func scanAttempt(r row) (vault.Attempt, error) {
+	var a vault.Attempt
+	err := r.Scan(&a.ID, &a.ConnectionID, &a.Kind, &a.Generation, &a.RequestID, &a.State, &a.Reason, &a.Reply,
+		(*instant)(&a.BegunAt), (*instant)(&a.SentAt), (*instant)(&a.EndedAt), (*instant)(&a.LeaseUntil))
+	return a, err
+}
+
+func scanLink(r row) (vault.Link, error) {
+	var l vault.Link
+	err := r.Scan(&l.Hash, &l.ConnectionID, (*instant)(&l.CreatedAt), (*instant)(&l.ExpiresAt),
+		(*instant)(&l.ConsumedAt), &l.BrowserHash)
+	return l, err
+}
+
+func scanRequest(r row) (vault.AuthRequest, error) {
+	var a vault.AuthRequest
+	err := r.Scan(&a.ID, &a.StateHash, &a.ConnectionID, &a.LinkHash, &a.Issuer, &a.RedirectURI, doc(&a.Scopes),
+		&a.BrowserHash, &a.Verifier, &a.Code, (*instant)(&a.CreatedAt), (*instant)(&a.ExpiresAt),
+		(*instant)(&a.ConsumedAt), &a.Outcome)
+	return a, err
+}
+
+func scanIntegration(r row) (vault.Integration, error) {
+	var i vault.Integration
+	err := r.Scan(&i.ID, &i.Owner, &i.Connector, &i.ClientID, doc(&i.Secrets), doc(&i.Scopes), (*instant)(&i.UpdatedAt))
+	return i, err
+}

@@ -1,0 +1,35 @@
+package sqlitevault
+
+import (
+	"context"
+
+	"github.com/acme/connections/internal/vault"
+)
+
+// PutIntegration implements vault.Integrations.
+func (s *Store) PutIntegration(ctx context.Context, i vault.Integration) error {
+	i = i.Normalize()
+	_, err := s.exec(ctx, `
+		INSERT INTO integrations (id, owner, connector, client_id, secrets, scopes, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, connector = excluded.connector,
+			client_id = excluded.client_id, secrets = excluded.secrets, scopes = excluded.scopes,
+			updated_at = excluded.updated_at`,
+		i.ID, i.Owner, i.Connector, i.ClientID, doc(&i.Secrets), doc(&i.Scopes), instant(clock()))
+	return failure("put integration", err)
+}
+
+// Integration implements vault.Integrations.
+func (s *Store) Integration(ctx context.Context, id string) (vault.Integration, error) {
+	i, err := scanIntegration(s.read.QueryRowContext(ctx,
+		`SELECT `+integrationColumns+` FROM integrations WHERE id = ?`, id))
+	return i, failure("read integration", err)
+}
+
+// ListIntegrations implements vault.Integrations.
+func (s *Store) ListIntegrations(ctx context.Context, owner string) ([]vault.Integration, error) {
+	rows, err := s.read.QueryContext(ctx,
+		`SELECT `+integrationColumns+` FROM integrations WHERE owner = ? ORDER BY id`, owner)
+	list, err := collect(rows, err, scanIntegration)
+	return list, failure("list integrations", err)
+}
