@@ -446,7 +446,9 @@ func (s *ConnectionSuite) TestForcedRefreshSharesOneCall() {
 	for _, a := range append(answers, stale) {
 		s.True(a.completed)
 		s.NoError(a.failed)
-		s.EqualValues(2, a.result.(workflows.Token).Generation)
+		token, ok := a.result.(workflows.Token)
+		s.True(ok)
+		s.EqualValues(2, token.Generation)
 	}
 }
 

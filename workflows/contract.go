@@ -50,6 +50,8 @@ const (
 )
 
 // Search attributes, all of kind Keyword, written when the status changes and never otherwise.
+//
+//nolint:gochecknoglobals // constants in all but name: typed keys that nothing changes
 var (
 	AttributeStatus    = temporal.NewSearchAttributeKeyKeyword("ConnectionStatus")
 	AttributeConnector = temporal.NewSearchAttributeKeyKeyword("ConnectionConnector")
