@@ -150,7 +150,7 @@ const maxSecretFile = 64 << 10
 
 // secretFrom reads a secret from a file, or from standard input if it is "-". One line end at its end is dropped.
 func (a *app) secretFrom(path string) (secret.String, error) {
-	var source io.Reader = a.stdin
+	source := a.stdin
 	if path != "-" {
 		file, err := os.Open(path) //nolint:gosec // the user names the file
 		if err != nil {

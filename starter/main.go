@@ -49,12 +49,27 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return 0
 	}
 	code := codeOf(err)
-	if a.json() {
+	if a.json() || wantsJSON(args) {
 		_ = a.print(map[string]any{"error": map[string]string{"code": code, "message": err.Error()}})
 	} else {
 		_, _ = fmt.Fprintf(stderr, "starter: %v\n", err)
 	}
 	return exitOf(err, code)
+}
+
+// wantsJSON looks for "-o json" where the flags could not be parsed.
+func wantsJSON(args []string) bool {
+	for i, arg := range args {
+		switch arg {
+		case "-ojson", "-o=json", "--output=json":
+			return true
+		case "-o", "--output":
+			if i+1 < len(args) && args[i+1] == "json" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func codeOf(err error) string {

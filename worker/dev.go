@@ -73,7 +73,7 @@ func runDev(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		return err
 	}
 
-	stopSandbox, clients, err := startSandbox(ctx, &dev, last.Sandbox.Address, log)
+	stopSandbox, clients, err := startSandbox(ctx, &dev, last.Sandbox.Address, o.sandboxLife, log)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func runDev(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 var errTemporalGone = errors.New("the embedded Temporal has ended by itself: its log is temporal.log in the data directory; start again")
 
 // startSandbox serves the sandbox provider on a loopback port, the same as last time if it is free.
-func startSandbox(ctx context.Context, dev *config.Dev, last string, log *slog.Logger) (stop func(), clients sandbox.DefaultClients, err error) {
+func startSandbox(ctx context.Context, dev *config.Dev, last string, life time.Duration, log *slog.Logger) (stop func(), clients sandbox.DefaultClients, err error) {
 	if last == "" {
 		last = "127.0.0.1:0"
 	}
@@ -149,7 +149,7 @@ func startSandbox(ctx context.Context, dev *config.Dev, last string, log *slog.L
 		}
 	}
 	provider, err := sandbox.Open(ctx, sandbox.Options{
-		Issuer: "http://" + listener.Addr().String(), StateFile: dev.SandboxFile(),
+		Issuer: "http://" + listener.Addr().String(), StateFile: dev.SandboxFile(), AccessTokenLifetime: life,
 		RedirectURIs: []string{dev.BaseURL + "/callback"}, Admin: true, Log: log.With(slog.String("part", "sandbox")),
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -64,6 +65,7 @@ type options struct {
 	roles        []string
 	cache        int
 	logLevel     string
+	sandboxLife  time.Duration
 }
 
 // The roles.
@@ -86,6 +88,8 @@ func (o options) validate() error {
 		return &usageError{errors.New("--roles is empty: name some of workflow, activity, web")}
 	case o.dev && len(o.roles) < 3:
 		return &usageError{errors.New("--dev runs all roles: leave out --roles")}
+	case o.sandboxLife < time.Second:
+		return &usageError{errors.New("--sandbox-token-life must be at least 1s")}
 	case o.cache < 1:
 		return &usageError{errors.New("--workflow-cache must be at least 1")}
 	}
@@ -143,6 +147,7 @@ Exit codes: 0 stopped on request, 1 failed, 2 wrong usage.`,
 	flags.StringVar(&o.dataDir, "data-dir", config.DefaultDataDir, "`directory` of all state (--dev)")
 	flags.StringSliceVar(&o.roles, "roles", []string{roleWorkflow, roleActivity, roleWeb}, "`roles` to run")
 	flags.IntVar(&o.cache, "workflow-cache", 5000, "how many connections to keep in memory; each takes about 45 kB")
+	flags.DurationVar(&o.sandboxLife, "sandbox-token-life", time.Minute, "how long the sandbox's access tokens live (--dev)")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	command.CompletionOptions.DisableDefaultCmd = true
@@ -162,6 +167,7 @@ Exit codes: 0 stopped on request, 1 failed, 2 wrong usage.`,
 			return err
 		},
 	})
+	command.AddCommand(healthCommand())
 	command.Args = func(_ *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return &usageError{fmt.Errorf("unknown command %q", strings.Join(args, " "))}

@@ -73,14 +73,22 @@ func Load(dataDir string) (Settings, error) {
 func (s Settings) OpenVault(ctx context.Context, migrate bool) (vault.Store, error) {
 	switch {
 	case s.DatabaseURL != "":
-		return pgvault.Open(ctx, s.DatabaseURL, pgvault.Options{Migrate: migrate, MaxConns: maxConns})
+		return opened(pgvault.Open(ctx, s.DatabaseURL, pgvault.Options{Migrate: migrate, MaxConns: maxConns}))
 	case s.Dev != nil && s.Dev.Postgres:
 		return nil, fmt.Errorf("the worker of this data directory keeps its vault in Postgres: set %s as it has it", EnvDatabaseURL)
 	case s.Dev != nil:
-		return sqlitevault.Open(ctx, s.Dev.VaultFile())
+		return opened(sqlitevault.Open(ctx, s.Dev.VaultFile()))
 	default:
 		return nil, fmt.Errorf("no vault: set %s, or start with \"go run ./worker --dev\"", EnvDatabaseURL)
 	}
+}
+
+// opened keeps a nil engine from becoming a Store that is not nil.
+func opened[S vault.Store](store S, err error) (vault.Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
 }
 
 // maxConns is the pool of one process: few connections serve many short statements.

@@ -52,7 +52,7 @@ func TestParseRefusesWhatCouldLeakOrMislead(t *testing.T) {
 		"must not hold a user":       {"https://a.example/t", "https://u:p@a.example/t"},
 		"never tried out":            {"client_secret_post", "auto"},
 		"authorize.pkce":             {"S256", "plain"},
-		"unknown field":              {`"name"`, `"nmae"`},
+		"unknown field":              {`"name"`, `"title"`},
 		"grant \"implicit\"":         {`["authorization_code"]`, `["implicit"]`},
 		"authorize is missing":       {`"authorize":{"url":"https://a.example/a","pkce":"S256"},`, ``},
 		"lower-case":                 {`"id":"x"`, `"id":"X/../y"`},
