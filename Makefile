@@ -1,0 +1,16 @@
+# Everything a person needs: "make test" is the README's test command, "make lint" what CI runs after it.
+.PHONY: test lint deps build
+
+# The first run builds the Temporal CLI once, hence the timeout.
+test: deps
+	go test -race -timeout 20m ./...
+
+# What the tests need beside Go: a Postgres server and Chromium. Installed only where missing.
+deps:
+	@.ci/deps
+
+lint:
+	@.ci/lint
+
+build:
+	go build -o bin/ ./worker ./starter
