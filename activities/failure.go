@@ -64,6 +64,9 @@ func (a *Activities) verdict(begun vault.Begun, err error) (workflows.Reason, va
 		// Our own: nothing was sent.
 		return reasonOf(err), vault.AttemptSuperseded, 0
 	}
+	if cause := f.Unwrap(); f.Kind == oauth.Fenced && cause != nil && !isVerdict(cause) {
+		return workflows.ReasonVaultUnavailable, vault.AttemptSuperseded, 0
+	}
 	rotates := true
 	if conn, err := a.catalogue.Get(begun.Connection.Connector); err == nil {
 		rotates = conn.MayRotate()

@@ -27,14 +27,17 @@ func (a *Activities) Exchange(ctx context.Context, in workflows.ExchangeInput) (
 	}
 	set, err := a.spend(ctx, vault.AttemptStart{
 		ConnectionID: in.ID, Kind: string(oauth.Exchange), Generation: vault.AttemptAnyGeneration, RequestID: in.RequestID,
+		// A new consent does not wait for what an old refresh token's last use came to.
+		Settle: true,
 	}, func(ctx context.Context, g grant, hooks oauth.Hooks) (oauth.Reply, error) {
-		code, err := a.keys.Vault.OpenString(keyring.Code(in.RequestID), in.SealedCode)
-		if err != nil {
-			return oauth.Reply{}, err
-		}
-		verifier, err := a.keys.Vault.OpenString(keyring.Verifier(in.RequestID), request.Verifier)
-		if err != nil {
-			return oauth.Reply{}, err
+		code, codeErr := a.keys.Vault.OpenString(keyring.Code(in.RequestID), in.SealedCode)
+		verifier, verifierErr := a.keys.Vault.OpenString(keyring.Verifier(in.RequestID), request.Verifier)
+		switch {
+		case codeErr != nil || verifierErr != nil:
+			return oauth.Reply{}, failure(workflows.ReasonKeyMissing, 0)
+		case code.Empty() || verifier.Empty():
+			// The request is over: its secrets are erased.
+			return oauth.Reply{}, failure(workflows.ReasonCodeRejected, 0)
 		}
 		reply, err := a.oauth.Exchange(ctx, g.connector, g.app, code, verifier, request.RedirectURI, hooks)
 		if reply.Scopes == nil {
@@ -106,6 +109,7 @@ func (a *Activities) Revoke(ctx context.Context, in workflows.RevokeInput) (work
 	if err != nil {
 		return workflows.RevokeResult{}, failure(workflows.ReasonKeyMissing, 0)
 	}
+	var refused error
 	revoked := false
 	for _, token := range []struct {
 		text secret.String
@@ -114,14 +118,21 @@ func (a *Activities) Revoke(ctx context.Context, in workflows.RevokeInput) (work
 		if token.text.Empty() {
 			continue
 		}
-		if err := a.oauth.Revoke(ctx, g.connector, g.app, token.text, token.hint); err != nil {
-			if revoked && !transientRevocation(err) {
-				// The grant is gone; that the provider takes no access tokens here changes nothing.
-				continue
-			}
+		err := a.oauth.Revoke(ctx, g.connector, g.app, token.text, token.hint)
+		switch {
+		case err == nil:
+			revoked = true
+		case transientRevocation(err):
 			return workflows.RevokeResult{}, revocationFailure(err)
+		case !revoked:
+			// Refused for good. What comes after it is tried all the same.
+			refused = err
+		default:
+			// The grant is gone; that the provider takes no access tokens here changes nothing.
 		}
-		revoked = true
+	}
+	if refused != nil {
+		return workflows.RevokeResult{}, revocationFailure(refused)
 	}
 	return workflows.RevokeResult{Revoked: revoked}, nil
 }

@@ -50,5 +50,9 @@ func (g *activityGuard) ExecuteActivity(ctx context.Context, in *interceptor.Exe
 
 func isOurs(err error) bool {
 	app, ok := err.(*temporal.ApplicationError) //nolint:errorlint // a wrapped one would carry its wrapper's text
-	return ok && workflows.Reason(app.Type()).Known() && app.Unwrap() == nil
+	if !ok || app.Unwrap() != nil {
+		return false
+	}
+	reason := workflows.Reason(app.Type())
+	return reason.Known() && app.Message() == reason.Sentence()
 }

@@ -18,14 +18,18 @@ import (
 const (
 	// lease is how long an attempt is taken to be alive: longer than a call can take.
 	lease = workflows.HTTPLimit + 5*time.Second
-	// landing is how long a detached call goes on trying to store what the provider gave, while the vault is away.
+	// landing is how long a detached call goes on trying to store what the provider gave, while the vault is away:
+	// first the raw reply, then as long again the token set.
 	landing = 2 * time.Minute
+	// maxFinished bounds how many attempts of others are finished before one's own.
+	maxFinished = 3
 	// poll is the pause between looks at another process's attempt.
 	poll = 250 * time.Millisecond
 )
 
 // spending is a call of this process that is under way. Its result is read after done is closed.
 type spending struct {
+	kind string
 	done chan struct{}
 	set  workflows.TokenSet
 	err  error
@@ -37,17 +41,24 @@ type call func(ctx context.Context, g grant, hooks oauth.Hooks) (oauth.Reply, er
 // spend runs one attempt, or joins the one that is under way, or takes over what another one left behind.
 func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do call) (workflows.TokenSet, error) {
 	start.Lease = lease
+	finished := 0
 	for {
 		if s := a.joined(start.ConnectionID); s != nil {
-			// A renewal that finds one under way shares its outcome, good or bad.
-			if set, err := s.wait(ctx); start.RequestID == "" && (err != nil || set.Generation > start.Generation) {
+			set, err := s.wait(ctx)
+			switch {
+			case start.RequestID == "" && err == nil && set.Generation > start.Generation,
+				start.RequestID == "" && err != nil && s.kind == start.Kind:
+				// A renewal shares the outcome of the one under way, good or bad; that of an exchange only if it is good.
 				return set, err
-			} else if ctx.Err() != nil {
+			case ctx.Err() != nil:
 				return workflows.TokenSet{}, failure(workflows.ReasonAttemptInFlight, 0)
 			}
 		}
 		start.ID = uuid.NewString()
 		begun, err := a.vault.BeginAttempt(ctx, start)
+		if errors.Is(err, vault.ErrConflict) {
+			return workflows.TokenSet{}, failure(workflows.ReasonDisconnected, 0)
+		}
 		if err != nil {
 			return workflows.TokenSet{}, vaultFailure(err)
 		}
@@ -57,7 +68,17 @@ func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do cal
 		case vault.BeginStarted:
 			return a.detach(ctx, begun, do).wait(ctx)
 		case vault.BeginReplied:
-			return a.detachFinish(ctx, begun).wait(ctx)
+			set, err := a.detachFinish(ctx, begun).wait(ctx)
+			if begun.Attempt.RequestID == start.RequestID || ctx.Err() != nil {
+				return set, err
+			}
+			// It was another one's: a refresh that was left behind is finished before a code is exchanged.
+			if finished++; finished > maxFinished {
+				if err == nil {
+					err = failure(workflows.ReasonAttemptInFlight, 0)
+				}
+				return workflows.TokenSet{}, err
+			}
 		case vault.BeginInDoubt:
 			if start.RequestID != "" {
 				return workflows.TokenSet{}, failure(workflows.ReasonExchangeLost, 0)
@@ -138,11 +159,11 @@ func (a *Activities) detachFinish(ctx context.Context, begun vault.Begun) *spend
 // goOn runs f detached, and makes it known to whoever asks for the same connection in this process.
 func (a *Activities) goOn(ctx context.Context, begun vault.Begun, f func(context.Context) (workflows.TokenSet, error)) *spending {
 	id := begun.Attempt.ConnectionID
-	s := &spending{done: make(chan struct{})}
+	s := &spending{kind: begun.Attempt.Kind, done: make(chan struct{})}
 	a.mu.Lock()
 	a.underWay[id] = s
 	a.mu.Unlock()
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), workflows.HTTPLimit+landing)
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), workflows.HTTPLimit+2*landing)
 	a.calls.Go(func() {
 		defer cancel()
 		defer close(s.done)
@@ -192,6 +213,8 @@ func (a *Activities) keep(ctx context.Context, attemptID string, raw oauth.Raw) 
 		return err
 	}
 	// Should the vault stay away, the reply in memory is still worth reading: landing it is tried as long again.
+	ctx, cancel := context.WithTimeout(ctx, landing)
+	defer cancel()
 	if err := persist(ctx, func(ctx context.Context) error { return a.vault.SaveReply(ctx, attemptID, sealed) }); err != nil {
 		a.log.Error("a reply could not be stored before it was read", slog.String("attempt", attemptID))
 	}
@@ -227,6 +250,13 @@ func (a *Activities) land(ctx context.Context, g grant, attempt vault.Attempt, r
 		case now.Generation == g.connection.Generation:
 			return workflows.TokenSet{}, failure(workflows.ReasonDisconnected, 0)
 		case attempt.Kind != string(oauth.Exchange):
+			return a.tokenSet(now), nil
+		}
+		switch stored, err := a.vault.Attempt(ctx, attempt.ID); {
+		case err != nil:
+			return workflows.TokenSet{}, vaultFailure(err)
+		case stored.State == vault.AttemptDone:
+			// Someone else has landed this very reply. Since then its refresh token may have been spent.
 			return a.tokenSet(now), nil
 		}
 		// A new consent takes the next generation, whatever it is.
@@ -282,7 +312,7 @@ func (a *Activities) lose(ctx context.Context, begun vault.Begun, err error) (wo
 		log.Error("an attempt's failure could not be recorded", slog.String("reason", string(reason)))
 	}
 	log.Warn("an attempt failed", slog.String("kind", begun.Attempt.Kind), slog.String("reason", string(reason)))
-	if reason == workflows.ReasonGrantRejected || reason == workflows.ReasonSuperseded {
+	if renewal := begun.Attempt.RequestID == ""; renewal && (reason == workflows.ReasonGrantRejected || reason == workflows.ReasonSuperseded) {
 		// Another cluster may have refreshed meanwhile: then the refusal was for a token that nobody needs.
 		if now, err := a.vault.Connection(ctx, begun.Connection.ID); err == nil && now.Generation > begun.Connection.Generation {
 			return a.tokenSet(now), nil

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	enums "go.temporal.io/api/enums/v1"
@@ -44,8 +46,26 @@ type Created struct {
 	ConnectURL string
 }
 
-// maxText bounds every text that a caller names something with.
-const maxText = 200
+// maxText bounds every text that a caller names something with, and maxItems every list of them.
+const (
+	maxText  = 200
+	maxItems = 100
+)
+
+// printable reports whether a text may be stored, searched for and shown: no control characters, and none that turn
+// the direction of what follows.
+func printable(s string) bool {
+	return len(s) <= maxText && utf8.ValidString(s) && !strings.ContainsFunc(s, func(x rune) bool { return !unicode.IsPrint(x) })
+}
+
+func printableTags(tags map[string]string) bool {
+	for name, value := range tags {
+		if name == "" || !printable(name) || !printable(value) {
+			return false
+		}
+	}
+	return len(tags) <= maxItems
+}
 
 // Create writes the connection's row, then starts its workflow. If that cannot be, nothing usable is left behind.
 func (c *Client) Create(ctx context.Context, r CreateRequest) (Created, error) {
@@ -95,12 +115,15 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	return created, nil
 }
 
-// undo ends a row whose workflow never started.
+// undo ends a row whose workflow did not start, as far as can be known.
 func (c *Client) undo(ctx context.Context, id string, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryLimit)
 	defer cancel()
 	change := vault.StatusChange{ID: id, Status: string(workflows.StatusExpired), Reason: string(workflows.ReasonInternal), Seq: 1, At: c.Now()}
-	return errors.Join(cause, c.Vault.Erase(ctx, change, c.Now()))
+	err := vaultError(c.Vault.Erase(ctx, change, c.Now()), id)
+	// A start whose answer was lost may have begun one. That there is none is the usual case.
+	_ = c.Temporal.TerminateWorkflow(ctx, workflows.WorkflowID(id), "", "its creation failed")
+	return errors.Join(cause, err)
 }
 
 // start starts the workflow of a row.
@@ -142,16 +165,20 @@ func (c *Client) check(r *CreateRequest) (connector.Connector, error) {
 	switch {
 	case !conn.Allows(string(r.Grant)):
 		return conn, invalid("%s does not offer the grant %q. It offers: %s.", conn.Name, r.Grant, strings.Join(conn.Grants, ", "))
-	case r.Owner == "" || len(r.Owner) > maxText || strings.ContainsFunc(r.Owner, func(x rune) bool { return x < ' ' }):
+	case r.Owner == "" || !printable(r.Owner):
 		return conn, invalid("The owner must be 1 to %d printable characters: it names the customer whose connection this is.", maxText)
-	case len(r.EndUser) > maxText:
-		return conn, invalid("The end user's id is longer than %d characters.", maxText)
+	case !printable(r.EndUser):
+		return conn, invalid("The end user's id must be at most %d printable characters.", maxText)
+	case !printableTags(r.Tags):
+		return conn, invalid("There may be %d tags, each with a name and a value of at most %d printable characters.", maxItems, maxText)
+	case len(r.Scopes) > maxItems:
+		return conn, invalid("There are more than %d scopes.", maxItems)
 	case r.ClientID == "" && !r.ClientSecret.Empty():
 		return conn, invalid("There is a client secret without a client id. Give both, or neither for the platform's app.")
 	case r.ClientID != "" && r.ClientSecret.Empty():
 		return conn, invalid("There is a client id without a client secret. Give both, or neither for the platform's app.")
-	case slices.ContainsFunc(r.Scopes, func(s string) bool { return s == "" || len(s) > maxText || strings.ContainsAny(s, " \t\r\n") }):
-		return conn, invalid("A scope is empty, holds a space, or is longer than %d characters.", maxText)
+	case slices.ContainsFunc(r.Scopes, func(s string) bool { return s == "" || !printable(s) || strings.Contains(s, " ") }):
+		return conn, invalid("A scope is empty, holds a space or an unprintable character, or is longer than %d characters.", maxText)
 	}
 	return conn, nil
 }

@@ -51,11 +51,17 @@ func (c *Client) Reconnect(ctx context.Context, id string) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	deadline := c.Now().Add(ConsentWindow).UTC()
 	if row.Status == string(workflows.StatusExpired) {
 		err = c.revive(ctx, row)
-	} else {
-		err = c.update(ctx, row, workflows.UpdateReconnect, "", workflows.Reconnect{ConsentDeadline: deadline}, nil)
+	} else if err = c.reopen(ctx, row); errors.Is(err, errNoWorkflow) {
+		if row, err = c.row(ctx, id); err != nil {
+			return View{}, err
+		}
+		if row.Status == string(workflows.StatusPending) {
+			err = c.revive(ctx, row) // its start was lost, or is just being made
+		} else {
+			err = c.withoutWorkflow(row)
+		}
 	}
 	if err != nil {
 		return View{}, err
@@ -75,27 +81,46 @@ func (c *Client) linkField(ctx context.Context, id string) (*string, error) {
 	return &url, nil
 }
 
-// revive starts the workflow of an expired connection again, under the same id.
+// reopen tells the open workflow of a new consent window (errNoWorkflow).
+func (c *Client) reopen(ctx context.Context, row vault.Connection) error {
+	return c.send(ctx, row.ID, workflows.UpdateReconnect, "", workflows.Reconnect{ConsentDeadline: c.Now().Add(ConsentWindow).UTC()}, nil)
+}
+
+// revive starts the workflow of an expired connection again, under the same id: the row first, since an expired row
+// takes no tokens.
 func (c *Client) revive(ctx context.Context, row vault.Connection) error {
 	conn, err := c.Catalogue.Get(row.Connector)
 	if err != nil {
 		return reasonError(workflows.ReasonConnectorMissing)
 	}
+	now := c.Now().UTC()
 	state := &workflows.State{
 		Status: workflows.StatusPending, Reason: workflows.ReasonAwaitingConsent, StatusSeq: row.StatusSeq + 1,
-		Since: c.Now().UTC(), ConsentDeadline: c.Now().Add(ConsentWindow).UTC(),
-		Token: workflows.TokenSet{Generation: row.Generation},
+		Since: now, ConsentDeadline: now.Add(ConsentWindow), Token: workflows.TokenSet{Generation: row.Generation},
 	}
 	if row.Grant == string(workflows.GrantClientCredentials) {
-		state.WakeAt = c.Now().UTC()
+		state.Reason, state.WakeAt = workflows.ReasonNone, now
 	}
-	row.Reason = string(state.Reason)
-	if err := c.start(ctx, conn.Name, row, state); err != nil {
+	if err := c.setStatus(ctx, row.ID, state.Status, state.Reason, state.StatusSeq); err != nil {
 		return err
 	}
+	row.Reason = string(state.Reason)
+	err = c.start(ctx, conn.Name, row, state)
+	if errors.Is(err, errRunning) {
+		err = c.reopen(ctx, row) // somebody else revived it at the same time
+	}
+	if err != nil {
+		undoCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryLimit)
+		defer cancel()
+		return errors.Join(err, c.setStatus(undoCtx, row.ID, workflows.StatusExpired, workflows.ReasonConsentExpired, state.StatusSeq+1))
+	}
+	return nil
+}
+
+func (c *Client) setStatus(ctx context.Context, id string, status workflows.ConnectionStatus, reason workflows.Reason, seq int64) error {
 	return vaultError(c.Vault.SetStatus(ctx, vault.StatusChange{
-		ID: row.ID, Status: string(state.Status), Reason: string(state.Reason), Seq: state.StatusSeq, At: state.Since,
-	}), row.ID)
+		ID: id, Status: string(status), Reason: string(reason), Seq: seq, At: c.Now(),
+	}), id)
 }
 
 func (c *Client) change(ctx context.Context, id, update string, argument any) (View, error) {
@@ -107,25 +132,34 @@ func (c *Client) change(ctx context.Context, id, update string, argument any) (V
 	if err := c.update(ctx, row, update, "", argument, &status); err != nil {
 		return View{}, err
 	}
-	return viewOf(status), nil
+	return viewOfStatus(status), nil
 }
 
 // update sends an update and waits for its answer.
 func (c *Client) update(ctx context.Context, row vault.Connection, update, updateID string, argument, result any) error {
+	err := c.send(ctx, row.ID, update, updateID, argument, result)
+	if errors.Is(err, errNoWorkflow) {
+		// It may have ended since the row was read.
+		if now, rowErr := c.row(ctx, row.ID); rowErr == nil {
+			row = now
+		}
+		return c.withoutWorkflow(row)
+	}
+	return err
+}
+
+// send is update for callers who deal with errNoWorkflow themselves.
+func (c *Client) send(ctx context.Context, id, update, updateID string, argument, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, updateLimit)
 	defer cancel()
 	handle, err := c.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: workflows.WorkflowID(row.ID), UpdateName: update, UpdateID: updateID,
+		WorkflowID: workflows.WorkflowID(id), UpdateName: update, UpdateID: updateID,
 		Args: []any{argument}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err == nil {
 		err = handle.Get(ctx, result)
 	}
-	err = temporalError(err)
-	if errors.Is(err, errNoWorkflow) {
-		return c.withoutWorkflow(row)
-	}
-	return err
+	return temporalError(err)
 }
 
 // withoutWorkflow says why a connection has no open workflow.

@@ -64,8 +64,12 @@ func vaultError(err error, id string) error {
 	}
 }
 
-// errNoWorkflow: the connection has no open workflow.
-var errNoWorkflow = errors.New("no open workflow")
+var (
+	// errNoWorkflow: the connection has no open workflow.
+	errNoWorkflow = errors.New("no open workflow")
+	// errRunning: the connection has an open workflow already.
+	errRunning = errors.New("workflow already running")
+)
 
 // temporalError turns an error of a Temporal call into one of ours; nil stays nil.
 func temporalError(err error) error {
@@ -73,6 +77,7 @@ func temporalError(err error) error {
 		app      *temporal.ApplicationError
 		missing  *serviceerror.NotFound
 		notReady *serviceerror.WorkflowNotReady
+		running  *serviceerror.WorkflowExecutionAlreadyStarted
 	)
 	switch {
 	case err == nil:
@@ -81,6 +86,8 @@ func temporalError(err error) error {
 		return &Error{Code: app.Type(), Message: app.Message()}
 	case errors.As(err, &missing), errors.As(err, &notReady):
 		return errNoWorkflow
+	case errors.As(err, &running):
+		return errRunning
 	case errors.Is(err, context.DeadlineExceeded), isDeadline(err):
 		return &Error{Code: CodeTimeout, Message: "No answer in time: is a worker running on task queue \"" + workflows.TaskQueue + "\"?"}
 	case errors.Is(err, context.Canceled):

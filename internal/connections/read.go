@@ -50,7 +50,7 @@ func (c *Client) Status(ctx context.Context, id string) (View, error) {
 		}
 		return c.viewOfRow(row), nil
 	}
-	return viewOf(status), nil
+	return viewOfStatus(status), nil
 }
 
 // List reads rows of the directory, in order of creation.
@@ -61,7 +61,7 @@ func (c *Client) List(ctx context.Context, filter vault.ConnectionFilter) ([]Vie
 	}
 	views := make([]View, 0, len(rows))
 	for _, row := range rows {
-		views = append(views, c.viewOfRow(row))
+		views = append(views, c.viewOf(row, true))
 	}
 	return views, nil
 }
@@ -99,9 +99,16 @@ func (c *Client) Token(ctx context.Context, id string, minTTL time.Duration) (To
 			row.Generation, row.AccessToken, row.TokenType = token.Generation, token.Sealed, token.Type
 			row.GrantedScopes, row.Status, row.Reason = token.Scopes, string(token.Status), string(token.Reason)
 			row.IssuedAt, row.ExpiresAt = deref(token.IssuedAt), deref(token.ExpiresAt)
-		} else if !lives {
+		} else if code := CodeOf(err); !lives || code == string(workflows.ReasonDisconnected) || code == string(workflows.ReasonPaused) {
 			return Token{}, err
 		}
+	}
+	if row.AccessToken == nil {
+		// The status changed while the refresh was awaited.
+		if row.Status == string(workflows.StatusPaused) {
+			return Token{}, reasonError(workflows.ReasonPaused)
+		}
+		return Token{}, reasonError(workflows.ReasonNotReady)
 	}
 	text, err := c.Keys.Access.OpenString(keyring.AccessToken(id, row.Generation), row.AccessToken)
 	if err != nil {
@@ -160,7 +167,7 @@ func (c *Client) Await(ctx context.Context, id string, done func(View) bool) (Vi
 
 const awaitPoll = 100 * time.Millisecond
 
-func viewOf(s workflows.Status) View {
+func viewOfStatus(s workflows.Status) View {
 	return View{
 		ID: s.ID, Connector: s.Connector, Owner: s.Owner, Status: string(s.Status), Reason: string(s.Reason),
 		Message: s.Message, Generation: s.Generation, IssuedAt: s.IssuedAt, ExpiresAt: s.ExpiresAt,
@@ -169,10 +176,14 @@ func viewOf(s workflows.Status) View {
 }
 
 func (c *Client) viewOfRow(row vault.Connection) View {
+	return c.viewOf(row, row.RefreshToken != nil || row.Grant == string(workflows.GrantClientCredentials))
+}
+
+// viewOf is viewOfRow for a row that was read without its tokens: renewable says whether one can be had again.
+func (c *Client) viewOf(row vault.Connection, renewable bool) View {
 	status, reason := workflows.ConnectionStatus(row.Status), workflows.Reason(row.Reason)
 	set := workflows.TokenSet{
-		Generation: row.Generation, IssuedAt: row.IssuedAt, ExpiresAt: row.ExpiresAt,
-		Renewable: row.RefreshToken != nil || row.Grant == string(workflows.GrantClientCredentials),
+		Generation: row.Generation, IssuedAt: row.IssuedAt, ExpiresAt: row.ExpiresAt, Renewable: renewable,
 	}
 	view := View{
 		ID: row.ID, Connector: row.Connector, Owner: row.Owner, Status: row.Status, Reason: row.Reason,

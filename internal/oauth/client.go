@@ -131,7 +131,9 @@ func (c *Client) Revoke(ctx context.Context, conn connector.Connector, app App, 
 	form := url.Values{"token": {token.Reveal()}, "token_type_hint": {hint}}
 	if conn.Token.Auth == connector.AuthPost {
 		form.Set("client_id", app.ClientID)
-		form.Set("client_secret", app.Secret.Reveal())
+		if !app.Secret.Empty() {
+			form.Set("client_secret", app.Secret.Reveal())
+		}
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, conn.RevokeURL, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -150,9 +152,14 @@ func (c *Client) Revoke(ctx context.Context, conn connector.Connector, app App, 
 	if failure := t.failure(err); failure != nil {
 		return failure
 	}
-	if t.raw.Status < 200 || t.raw.Status > 299 {
-		return classify(Revoke, *t.raw, members(*t.raw))
+	if t.raw.Status >= 200 && t.raw.Status <= 299 {
+		return nil
 	}
+	reply := members(*t.raw)
+	if failure := classify(Revoke, *t.raw, reply); failure.Kind != InvalidGrant && reply.text("error") != "invalid_token" {
+		return failure
+	}
+	// Not RFC 7009 §2.2, but what Google and others say of a token that is gone.
 	return nil
 }
 

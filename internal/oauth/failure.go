@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -125,7 +126,8 @@ func classify(phase Phase, raw Raw, reply object) *Failure {
 // retryAfter reads Retry-After, in seconds or as a date (RFC 9110 §10.2.3).
 func retryAfter(raw Raw) time.Duration {
 	var wait time.Duration
-	if seconds, err := strconv.ParseInt(raw.RetryAfter, 10, 32); err == nil {
+	if seconds, err := strconv.ParseInt(raw.RetryAfter, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) {
+		// Out of range, it is the nearest number in range.
 		wait = time.Duration(seconds) * time.Second
 	} else if at, err := http.ParseTime(raw.RetryAfter); err == nil {
 		wait = at.Sub(raw.RequestedAt)

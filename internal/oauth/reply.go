@@ -38,7 +38,7 @@ type Reply struct {
 func Parse(conn connector.Connector, phase Phase, raw Raw) (Reply, error) {
 	reply := members(raw)
 	token := reply.text("access_token")
-	if raw.Status < 200 || raw.Status > 299 || token == "" || reply.text("error") != "" {
+	if raw.Status < 200 || raw.Status > 299 || token == "" || reply.refused() {
 		return Reply{}, classify(phase, raw, reply)
 	}
 	r := Reply{
@@ -79,27 +79,82 @@ func members(raw Raw) object {
 	if len(body) == 0 {
 		return nil
 	}
-	if body[0] == '{' {
-		decoder := json.NewDecoder(bytes.NewReader(body))
-		decoder.UseNumber()
-		var o object
-		if decoder.Decode(&o) != nil {
-			return nil
+	switch {
+	case body[0] == '{':
+		return jsonMembers(body)
+	case body[0] == '<', body[0] == '[', body[0] == '"', !bytes.ContainsRune(body, '='):
+		return nil
+	default:
+		return formMembers(string(body), raw.Cut)
+	}
+}
+
+// jsonMembers reads an object member by member, up to where it breaks off or is not JSON any more.
+func jsonMembers(body []byte) object {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	_, err := decoder.Token() // the brace
+	o := make(object)
+	for err == nil && decoder.More() {
+		var name json.Token
+		var value any
+		if name, err = decoder.Token(); err == nil {
+			err = decoder.Decode(&value)
 		}
-		return o
+		if key, ok := name.(string); ok && err == nil {
+			o[key] = value
+		}
 	}
-	if body[0] == '<' || body[0] == '[' || body[0] == '"' || !bytes.ContainsRune(body, '=') {
-		return nil
+	if err == nil {
+		_, err = decoder.Token() // the other brace
 	}
-	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return nil
-	}
-	o := make(object, len(form))
-	for name, values := range form {
-		o[name] = values[0]
+		return o.broken()
 	}
 	return o
+}
+
+// formMembers reads a form pair by pair: one that is badly encoded is taken as it stands, and costs no other.
+func formMembers(body string, cut bool) object {
+	pairs := strings.Split(body, "&")
+	if cut {
+		// Nothing shows how much of the last one is missing.
+		pairs = pairs[:len(pairs)-1]
+	}
+	o := make(object, len(pairs))
+	for _, pair := range pairs {
+		name, value, _ := strings.Cut(pair, "=")
+		name, value = unescape(name), unescape(value)
+		if _, ok := o[name]; !ok {
+			o[name] = value
+		}
+	}
+	if cut {
+		return o.broken()
+	}
+	return o
+}
+
+func unescape(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
+// broken is what counts of an object that broke off: with both tokens it is a grant, whatever followed; without the
+// refresh token it would pass for a reply that keeps the old one.
+func (o object) broken() object {
+	if o.text("access_token") == "" || o.text("refresh_token") == "" {
+		return nil
+	}
+	return o
+}
+
+// refused reports whether the reply says that it is an error. Some providers send "error":0 with every success.
+func (o object) refused() bool {
+	code := o.text("error")
+	return code != "" && code != "0"
 }
 
 // text is a member that is a string or a number; empty for anything else.

@@ -24,7 +24,6 @@ const (
 	tlsLimit    = 5 * time.Second
 	maxBody     = 256 << 10
 	maxHeaders  = 64 << 10
-	maxPresent  = 64 << 10
 	jsonContent = "application/json"
 )
 
@@ -104,11 +103,14 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 func (t *transport) prepare(request *http.Request) (*http.Request, error) {
 	request = request.Clone(request.Context())
 	request.Header.Set("Accept", jsonContent)
+	// Without this header every encoding would be welcome (RFC 9110 §12.5.3).
+	request.Header.Set("Accept-Encoding", "identity")
 	request.Header.Set("User-Agent", "acme-connections")
 	if len(t.form) == 0 {
 		return request, nil
 	}
-	content, err := io.ReadAll(io.LimitReader(request.Body, maxPresent))
+	// It is our own, and in memory. Cut short it would present half a refresh token.
+	content, err := io.ReadAll(request.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -136,10 +138,13 @@ func (t *transport) base(ctx context.Context) *http.Transport {
 		MaxResponseHeaderBytes: maxHeaders,
 		DialContext: func(dialCtx context.Context, network, address string) (net.Conn, error) {
 			if !t.connector.Loopback {
-				return nil, errors.New("oauth: only https")
+				return nil, fmt.Errorf("%w: only https", errForbiddenAddress)
 			}
 			conn, err := dialer.DialContext(dialCtx, network, address)
-			return t.fence(ctx, conn), err
+			if err != nil {
+				return nil, err
+			}
+			return t.fence(ctx, conn), nil
 		},
 		DialTLSContext: func(dialCtx context.Context, network, address string) (net.Conn, error) {
 			plain, err := dialer.DialContext(dialCtx, network, address)
@@ -163,8 +168,9 @@ func (t *transport) base(ctx context.Context) *http.Transport {
 
 // fence runs Hooks.BeforeSend before the first byte of the request, and notes that something was sent.
 func (t *transport) fence(ctx context.Context, conn net.Conn) net.Conn {
-	if conn == nil {
-		return nil
+	// Also where net/http no longer looks at the context, as after a reply that switches protocols.
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline)
 	}
 	return &fencedConn{Conn: conn, before: sync.OnceValue(func() error {
 		if t.hooks.BeforeSend != nil {

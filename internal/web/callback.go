@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/acme/connections/internal/connections"
@@ -27,24 +28,27 @@ type answer struct {
 	hasIssuer                    bool
 }
 
-// parseAnswer reads the query. Parameters must not repeat (RFC 6749 §3.1); others than ours are ignored.
+// parseAnswer reads the query. Our parameters must not repeat (RFC 6749 §3.1), under whatever spelling; others are not
+// looked at, so that a provider's careless error_description does not hide its answer.
 func parseAnswer(rawQuery string) (answer, bool) {
 	if len(rawQuery) > maxQuery {
 		return answer{}, false
 	}
-	values, err := url.ParseQuery(rawQuery)
-	if err != nil {
-		return answer{}, false
-	}
-	for _, name := range []string{"state", "code", "error", "iss"} {
-		if len(values[name]) > 1 || len(values.Get(name)) > maxValue {
+	values := make(map[string]string, 4)
+	for pair := range strings.SplitSeq(rawQuery, "&") {
+		rawName, rawValue, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(rawName)
+		if err != nil || (name != "state" && name != "code" && name != "error" && name != "iss") {
+			continue
+		}
+		value, err := url.QueryUnescape(rawValue)
+		if _, repeats := values[name]; err != nil || repeats || len(value) > maxValue {
 			return answer{}, false
 		}
+		values[name] = value
 	}
-	a := answer{
-		state: values.Get("state"), code: values.Get("code"), failure: values.Get("error"),
-		issuer: values.Get("iss"), hasIssuer: values.Has("iss"),
-	}
+	a := answer{state: values["state"], code: values["code"], failure: values["error"]}
+	a.issuer, a.hasIssuer = values["iss"]
 	return a, a.state != "" && (a.code == "") != (a.failure == "")
 }
 
@@ -142,7 +146,7 @@ func (s *Server) signal(ctx context.Context, connectionID string, callback workf
 	if s.Connections.Callback(quick, connectionID, callback) == nil {
 		return
 	}
-	s.signals.Go(func() {
+	s.behind(func() { //nolint:contextcheck // it outlives the request
 		ctx, cancel := context.WithTimeout(s.untilClosed, signalLimit)
 		defer cancel()
 		for wait := 250 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
@@ -151,7 +155,7 @@ func (s *Server) signal(ctx context.Context, connectionID string, callback workf
 			case <-timer.C:
 			case <-ctx.Done():
 				timer.Stop()
-				s.Log.Error("a callback could not be handed to Temporal", slog.String("connection", connectionID))
+				s.Log.ErrorContext(ctx, "a callback could not be handed to Temporal", slog.String("connection", connectionID))
 				return
 			}
 			if s.Connections.Callback(ctx, connectionID, callback) == nil {

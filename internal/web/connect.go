@@ -31,24 +31,28 @@ type target struct {
 	connector  connector.Connector
 }
 
-// open finds what the link leads to, or answers with a page that says why not.
+// open finds what the link in the path leads to, or answers with a page that says why not.
 func (s *Server) open(w http.ResponseWriter, r *http.Request) (target, bool) {
 	secret := r.PathValue("secret")
 	if len(secret) > maxSecret {
 		s.unknownLink(w)
 		return target{}, false
 	}
-	link, err := s.Vault.Link(r.Context(), connections.HashSecret(secret))
-	if errors.Is(err, vault.ErrNotFound) {
+	return s.follow(w, r, connections.HashSecret(secret))
+}
+
+// follow is open for the hash of a link.
+func (s *Server) follow(w http.ResponseWriter, r *http.Request, linkHash []byte) (target, bool) {
+	link, err := s.Vault.Link(r.Context(), linkHash)
+	var connection vault.Connection
+	if err == nil {
+		connection, err = s.Vault.Connection(r.Context(), link.ConnectionID)
+	}
+	switch {
+	case errors.Is(err, vault.ErrNotFound):
 		s.unknownLink(w)
 		return target{}, false
-	}
-	if err != nil {
-		s.unavailable(w)
-		return target{}, false
-	}
-	connection, err := s.Vault.Connection(r.Context(), link.ConnectionID)
-	if err != nil {
+	case err != nil:
 		s.unavailable(w)
 		return target{}, false
 	}
@@ -74,35 +78,37 @@ type connectPage struct {
 	Platform, Connector, Owner string
 	Scopes                     []string
 	Reconnect                  bool
-	Action                     string
 }
 
-// showConnect shows the Connect page. It consumes nothing: mail scanners open links.
+// showConnect shows the Connect page. It consumes nothing: mail scanners open links. It gives the browser its cookie,
+// so that a button pressed twice comes twice from the same browser, whichever answer the browser reads.
 func (s *Server) showConnect(w http.ResponseWriter, r *http.Request) {
 	t, ok := s.open(w, r)
 	if !ok {
 		return
 	}
+	s.knowBrowser(w, r, t.link)
 	s.render(w, http.StatusOK, "connect.html", connectPage{
 		Platform: s.Platform, Connector: t.connector.Name, Owner: t.connection.Owner,
 		Scopes: t.connection.RequestedScopes, Reconnect: t.connection.Generation > 0,
-		Action: s.BaseURL + "/connect/" + r.PathValue("secret"),
 	})
 }
 
-// startConsent is the button: it consumes the link for this browser, mints the authorization request, and sends the
-// browser to the provider.
+// startConsent is the button.
 func (s *Server) startConsent(w http.ResponseWriter, r *http.Request) {
-	t, ok := s.open(w, r)
-	if !ok {
-		return
+	if t, ok := s.open(w, r); ok {
+		s.begin(w, r, t)
 	}
+}
+
+// begin consumes the link for this browser, mints the authorization request, and sends the browser to the provider.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, t target) {
 	integration, err := s.Vault.Integration(r.Context(), t.connection.IntegrationID)
 	if err != nil {
 		s.unavailable(w)
 		return
 	}
-	browser, browserHash := s.browser(r, t.link)
+	browserHash := s.knowBrowser(w, r, t.link)
 	state, stateHash := connections.NewSecret()
 	verifier := oauth.NewVerifier()
 	id := uuid.NewString()
@@ -131,22 +137,29 @@ func (s *Server) startConsent(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w)
 		return
 	}
-	http.SetCookie(w, &http.Cookie{
-		Name: s.cookieName(t.link.Hash), Value: browser, Path: "/", HttpOnly: true, Secure: s.secure,
-		SameSite: http.SameSiteLaxMode, Expires: t.link.ExpiresAt.Add(requestLife),
-	})
-	s.Log.Info("consent begins", slog.String("connection", t.connection.ID), slog.String("request", id))
+	s.Log.InfoContext(r.Context(), "consent begins", slog.String("connection", t.connection.ID), slog.String("request", id))
 	w.Header().Set("Location", oauth.AuthorizeURL(t.connector, integration.ClientID, s.Connections.RedirectURI(), state, verifier, t.connection.RequestedScopes))
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// browser is the secret of the browser's cookie: the one it has, if it has used this link before, or a new one.
-func (s *Server) browser(r *http.Request, link vault.Link) (text string, hash []byte) {
-	if cookie, err := r.Cookie(s.cookieName(link.Hash)); err == nil && s.sameBrowser(r, link.Hash, link.BrowserHash) {
-		return cookie.Value, link.BrowserHash
+// knowBrowser makes sure that the browser has its cookie for this link, and returns the hash of the secret in it. A
+// cookie that is there stays: the browser may have another page of the same link under way.
+func (s *Server) knowBrowser(w http.ResponseWriter, r *http.Request, link vault.Link) (hash []byte) {
+	var text string
+	if cookie, err := r.Cookie(s.cookieName(link.Hash)); err == nil && len(cookie.Value) == browserSecret {
+		text, hash = cookie.Value, connections.HashSecret(cookie.Value)
+	} else {
+		text, hash = connections.NewSecret()
 	}
-	return connections.NewSecret()
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure under https; plain http is for development on loopback
+		Name: s.cookieName(link.Hash), Value: text, Path: "/", HttpOnly: true, Secure: s.secure,
+		SameSite: http.SameSiteLaxMode, Expires: link.ExpiresAt.Add(requestLife),
+	})
+	return hash
 }
+
+// browserSecret is the length of what connections.NewSecret makes.
+const browserSecret = 43
 
 // cookieName is one cookie a flow, so that flows in two tabs do not disturb each other. The prefix makes browsers
 // refuse it from any other host or path, but needs https.

@@ -14,7 +14,9 @@ type messagePage struct {
 	// Refresh reloads the page each second where there is no JavaScript.
 	Refresh bool
 	// Poll is the URL that the script asks for news.
-	Poll     string
+	Poll string
+	// Again is the URL that the button "Try again" posts to.
+	Again    string
 	Platform string
 }
 
@@ -52,6 +54,10 @@ func (s *Server) usedLink(w http.ResponseWriter) {
 
 func (s *Server) closedConnection(w http.ResponseWriter) {
 	s.message(w, http.StatusGone, messagePage{Kind: "bad", Title: "This connection has ended", Text: "It was disconnected, so it cannot be connected with this link. Ask for a new one."})
+}
+
+func (s *Server) foreignForm(w http.ResponseWriter) {
+	s.message(w, http.StatusForbidden, messagePage{Kind: "bad", Title: "This came from another site", Text: "Consent can be begun on our own page only. Open the connect link itself, and press the button there."})
 }
 
 func (s *Server) unavailable(w http.ResponseWriter) {

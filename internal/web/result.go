@@ -26,6 +26,7 @@ const (
 type result struct {
 	state      string
 	reason     workflows.Reason
+	request    vault.AuthRequest
 	connection vault.Connection
 }
 
@@ -35,7 +36,7 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) (result, bool) {
 		s.message(w, http.StatusNotFound, messagePage{Kind: "bad", Title: "Nothing to show", Text: "This result belongs to another browser, or it is gone. Open the connect link again, or ask for a new one."})
 	}
 	id, err := uuid.Parse(r.PathValue("request"))
-	if err != nil {
+	if err != nil || id.String() != r.PathValue("request") {
 		missing()
 		return result{}, false
 	}
@@ -57,17 +58,20 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) (result, bool) {
 }
 
 func (s *Server) truth(request vault.AuthRequest, connection vault.Connection) result {
-	res := result{state: resultWaiting, connection: connection}
+	res := result{state: resultWaiting, request: request, connection: connection}
 	status := workflows.ConnectionStatus(connection.Status)
 	switch {
+	case status == workflows.StatusExpired:
+		res.state, res.reason = resultFailed, workflows.ReasonConsentExpired
 	case status == workflows.StatusDisconnecting || status.Ended():
 		res.state, res.reason = resultFailed, workflows.ReasonDisconnected
 	case request.Outcome == resultConnected:
 		res.state = resultConnected
 	case request.Outcome != "":
 		res.state, res.reason = resultFailed, workflows.Reason(request.Outcome)
-	case request.ConsumedAt.IsZero() && s.Now().After(request.ExpiresAt),
-		!request.ConsumedAt.IsZero() && s.Now().After(request.ConsumedAt.Add(outcomeLimit)):
+	case request.ConsumedAt.IsZero() && s.Now().After(request.ExpiresAt):
+		res.state, res.reason = resultFailed, workflows.ReasonConsentExpired
+	case !request.ConsumedAt.IsZero() && s.Now().After(request.ConsumedAt.Add(outcomeLimit)):
 		res.state, res.reason = resultFailed, workflows.ReasonExchangeLost
 	}
 	return res
@@ -87,16 +91,57 @@ func (s *Server) showResult(w http.ResponseWriter, r *http.Request) {
 	case resultConnected:
 		s.message(w, http.StatusOK, messagePage{Kind: "good", Title: "Connected to " + name, Text: s.Platform + " now has access for " + res.connection.Owner + ". You can close this window."})
 	case resultFailed:
-		title := "Not connected to " + name
+		page := messagePage{Kind: "bad", Title: "Not connected to " + name}
 		if res.reason == workflows.ReasonConsentDenied {
-			title = name + ": consent refused"
+			page.Title = name + ": consent refused"
 		}
-		s.message(w, http.StatusOK, messagePage{Kind: "bad", Title: title, Text: res.reason.Sentence()})
+		link, err := s.Vault.Link(r.Context(), res.request.LinkHash)
+		if err == nil && s.Now().Before(link.ExpiresAt) && res.reason != workflows.ReasonDisconnected {
+			page.Again = s.BaseURL + "/result/" + res.request.ID + "/again"
+		}
+		page.Text = s.advice(res.reason, name, page.Again != "")
+		s.message(w, http.StatusOK, page)
 	default:
 		s.message(w, http.StatusOK, messagePage{
 			Kind: "waiting", Title: "Connecting to " + name + "…", Text: "This takes a moment. The page goes on by itself.",
-			Refresh: true, Poll: s.BaseURL + "/result/" + r.PathValue("request") + "/state",
+			Refresh: true, Poll: s.BaseURL + "/result/" + res.request.ID + "/state",
 		})
+	}
+}
+
+// advice tells the person at the browser what a failure means and what to do: Reason.Sentence speaks to operators.
+func (s *Server) advice(reason workflows.Reason, name string, again bool) string {
+	todo := "ask " + s.Platform + " for a new connect link."
+	if again {
+		todo = "try again, or " + todo
+	}
+	switch reason {
+	case workflows.ReasonConsentDenied:
+		return "Access was refused at " + name + ", so nothing was connected. If that was not meant, " + todo
+	case workflows.ReasonConsentExpired:
+		return "Consent was not given in time. Please " + todo
+	case workflows.ReasonDisconnected:
+		return "The connection was ended. Please ask " + s.Platform + " for a new connect link."
+	case workflows.ReasonIssuerMismatch:
+		return "The answer did not come from the server that was asked, so it was not used. Please " + todo
+	case workflows.ReasonExchangeLost:
+		return "The answer of " + name + " was lost on the way, and it cannot be asked twice. Please " + todo
+	default:
+	}
+	if reason.Class() == workflows.ClassConfiguration {
+		return name + " does not accept the app of " + s.Platform + ", and only " + s.Platform + " can mend that. Tell them this code: " + string(reason) + "."
+	}
+	return name + " did not complete the connection. Please " + todo
+}
+
+// startAgain is the button "Try again": the same link, for the browser that used it.
+func (s *Server) startAgain(w http.ResponseWriter, r *http.Request) {
+	res, ok := s.find(w, r)
+	if !ok {
+		return
+	}
+	if t, ok := s.follow(w, r, res.request.LinkHash); ok {
+		s.begin(w, r, t)
 	}
 }
 

@@ -45,8 +45,10 @@ type Server struct {
 	secure  bool
 	pages   *template.Template
 	handler http.Handler
-	// signals are callbacks that Temporal has not taken yet.
+	// signals are callbacks that Temporal has not taken yet; none begins once closed is set.
 	signals     sync.WaitGroup
+	mu          sync.Mutex
+	closed      bool
 	stop        context.CancelFunc
 	untilClosed context.Context //nolint:containedctx // the life of the server, for what goes on after a request
 }
@@ -57,7 +59,7 @@ const maxForm = 8 << 10
 // New makes the server.
 func New(c Config) (*Server, error) {
 	base, err := url.Parse(c.BaseURL)
-	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") || base.Path != "" || base.RawQuery != "" || base.Fragment != "" {
+	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") || base.Scheme+"://"+base.Host != c.BaseURL {
 		return nil, fmt.Errorf("the base URL %q must be https://host, without a path: set CONNECTIONS_BASE_URL", c.BaseURL)
 	}
 	pages, err := template.ParseFS(files, "templates/*.html")
@@ -77,16 +79,19 @@ func New(c Config) (*Server, error) {
 	mux.HandleFunc("GET /callback", s.callback)
 	mux.HandleFunc("GET /result/{request}", s.showResult)
 	mux.HandleFunc("GET /result/{request}/state", s.resultState)
-	mux.Handle("GET /assets/", http.StripPrefix("/assets/", cached(http.FileServerFS(assets))))
+	mux.HandleFunc("POST /result/{request}/again", s.startAgain)
+	mux.Handle("GET /assets/", http.StripPrefix("/assets/", cached(http.FileServerFS(filesOnly{assets}))))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		s.message(w, http.StatusOK, messagePage{Title: "Connections", Text: "This service keeps the connections between " + c.Platform + " and other apps. Open the connect link that you were given to connect one."})
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
 		s.message(w, http.StatusNotFound, messagePage{Title: "Not found", Text: "There is no such page. Open the connect link that you were given."})
 	})
-	s.handler = s.headers(http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, maxForm)))
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { s.foreignForm(w) }))
+	s.handler = s.headers(sameOrigin.Handler(http.MaxBytesHandler(mux, maxForm)))
 	return s, nil
 }
 
@@ -95,8 +100,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 
 // Close ends what goes on behind answered requests, and waits for it.
 func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	s.stop()
 	s.signals.Wait()
+}
+
+// behind runs f behind an answered request, until Close.
+func (s *Server) behind(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.signals.Go(f)
+	}
 }
 
 // headers sets what every answer carries, errors included (RFC 9700 §4.2.4, §4.16).
@@ -121,6 +138,17 @@ func (s *Server) headers(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// filesOnly has no directories to list.
+type filesOnly struct{ fs.FS }
+
+// Open implements fs.FS.
+func (f filesOnly) Open(name string) (fs.File, error) {
+	if info, err := fs.Stat(f.FS, name); err != nil || info.IsDir() {
+		return nil, fs.ErrNotExist
+	}
+	return f.FS.Open(name)
 }
 
 func cached(next http.Handler) http.Handler {

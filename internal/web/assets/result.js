@@ -4,7 +4,7 @@
   const ask = async () => {
     try {
       const answer = await fetch(target, { credentials: "same-origin", cache: "no-store" });
-      if (answer.ok && (await answer.json()).state !== "waiting") {
+      if (answer.status === 404 || (answer.ok && (await answer.json()).state !== "waiting")) {
         location.reload();
         return;
       }

@@ -1,0 +1,12 @@
+package activities_test
+
+import (
+	"testing"
+
+	"github.com/acme/connections/internal/deptest"
+)
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	deptest.MayReach(t, "workflows", "internal/secret", "internal/connector", "internal/keyring", "internal/oauth", "internal/vault")
+}

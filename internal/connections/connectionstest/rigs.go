@@ -1,0 +1,104 @@
+package connectionstest
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/acme/connections/activities"
+	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/workflows"
+)
+
+// rigs are those in use; as activities they hand each call to the rig whose vault has the connection.
+type rigs struct {
+	mu   sync.RWMutex
+	list []*member
+}
+
+var _ workflows.Activities = (*rigs)(nil)
+
+type member struct {
+	vault      vault.Store
+	activities *activities.Activities
+	calls      sync.WaitGroup
+}
+
+func (r *rigs) add(m *member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = append(r.list, m)
+}
+
+// remove takes m out and waits for the calls that it has under way.
+func (r *rigs) remove(m *member) {
+	r.mu.Lock()
+	r.list = slices.DeleteFunc(r.list, func(other *member) bool { return other == m })
+	r.mu.Unlock()
+	m.calls.Wait()
+}
+
+// of finds the rig of a connection; the second result must be called when its call has ended.
+func (r *rigs) of(ctx context.Context, id string) (*activities.Activities, func(), error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, m := range r.list {
+		if _, err := m.vault.Connection(ctx, id); err == nil {
+			m.calls.Add(1)
+			return m.activities, m.calls.Done, nil
+		}
+	}
+	return nil, nil, temporal.NewNonRetryableApplicationError("its test is over", string(workflows.ReasonNotFound), nil)
+}
+
+// Exchange implements workflows.Activities.
+func (r *rigs) Exchange(ctx context.Context, in workflows.ExchangeInput) (workflows.TokenSet, error) {
+	a, done, err := r.of(ctx, in.ID)
+	if err != nil {
+		return workflows.TokenSet{}, err
+	}
+	defer done()
+	return a.Exchange(ctx, in)
+}
+
+// ClientCredentials implements workflows.Activities.
+func (r *rigs) ClientCredentials(ctx context.Context, in workflows.RenewInput) (workflows.TokenSet, error) {
+	a, done, err := r.of(ctx, in.ID)
+	if err != nil {
+		return workflows.TokenSet{}, err
+	}
+	defer done()
+	return a.ClientCredentials(ctx, in)
+}
+
+// Refresh implements workflows.Activities.
+func (r *rigs) Refresh(ctx context.Context, in workflows.RenewInput) (workflows.TokenSet, error) {
+	a, done, err := r.of(ctx, in.ID)
+	if err != nil {
+		return workflows.TokenSet{}, err
+	}
+	defer done()
+	return a.Refresh(ctx, in)
+}
+
+// Revoke implements workflows.Activities.
+func (r *rigs) Revoke(ctx context.Context, in workflows.RevokeInput) (workflows.RevokeResult, error) {
+	a, done, err := r.of(ctx, in.ID)
+	if err != nil {
+		return workflows.RevokeResult{}, err
+	}
+	defer done()
+	return a.Revoke(ctx, in)
+}
+
+// Record implements workflows.Activities.
+func (r *rigs) Record(ctx context.Context, in workflows.RecordInput) error {
+	a, done, err := r.of(ctx, in.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return a.Record(ctx, in)
+}
