@@ -84,7 +84,7 @@ func TestRefresh_Failures(t *testing.T) {
 			c.fault.Count = 1
 			r.fault(c.fault)
 			_, err := r.Refresh(t.Context(), r.renew(1))
-			app := r.requireReason(err, c.want)
+			app := r.reasonOf(err, c.want)
 			require.Equal(t, c.wait, app.NextRetryDelay())
 			var details workflows.FailureDetails
 			require.NoError(t, app.Details(&details))

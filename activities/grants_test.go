@@ -125,7 +125,7 @@ func TestRevoke_Failures(t *testing.T) {
 				require.True(t, result.Revoked)
 				return
 			}
-			app := r.requireReason(err, c.want)
+			app := r.reasonOf(err, c.want)
 			if c.want.Class() == workflows.ClassTransient {
 				require.Equal(t, 5*time.Second, app.NextRetryDelay())
 			}

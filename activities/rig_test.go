@@ -347,8 +347,13 @@ func (r *rig) lastAttempt(settle bool) vault.Begun {
 	return begun
 }
 
-// requireReason checks an activity's error: one of ours, with nothing in it but a reason.
-func (r *rig) requireReason(err error, want workflows.Reason) *temporal.ApplicationError {
+func (r *rig) requireReason(err error, want workflows.Reason) {
+	r.t.Helper()
+	require.NotNil(r.t, r.reasonOf(err, want))
+}
+
+// reasonOf checks an activity's error: one of ours, with nothing in it but a reason.
+func (r *rig) reasonOf(err error, want workflows.Reason) *temporal.ApplicationError {
 	r.t.Helper()
 	app, ok := err.(*temporal.ApplicationError) //nolint:errorlint // it must not be wrapped
 	require.True(r.t, ok, "%T", err)

@@ -38,7 +38,7 @@ func MayImport(t *testing.T, allowed ...string) {
 
 func list(t *testing.T, args ...string) string {
 	t.Helper()
-	output, err := exec.Command("go", append([]string{"list"}, args...)...).Output() //nolint:gosec,noctx // a test asks its own tool
+	output, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
 	require.NoError(t, err)
 	return string(output)
 }

@@ -50,8 +50,11 @@ func TestKillDuringRefreshes(t *testing.T) {
 		forcing := make(chan struct{})
 		go func() {
 			defer close(forcing)
+			forced := 0
 			for s.starter("refresh", v.ID).exit == 0 {
+				forced++
 			}
+			t.Logf("killed after %d forced refreshes", forced)
 		}()
 		generation := s.view("status", v.ID).Generation
 		s.await(v.ID, func(now connections.View) bool { return now.Generation > generation })

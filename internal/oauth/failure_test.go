@@ -112,7 +112,7 @@ func TestParse_Refusals(t *testing.T) {
 			for _, phase := range []oauth.Phase{oauth.Exchange, oauth.Refresh, oauth.ClientCredentials} {
 				reply, err := oauth.Parse(at("https://"+canary+".test"), phase,
 					oauth.Raw{Status: c.status, ContentType: "text/html", RequestedAt: noon(), Body: []byte(c.body)})
-				f := requireFailure(t, err, c.want)
+				f := failureOf(t, err, c.want)
 				require.Equal(t, phase, f.Phase)
 				require.Equal(t, c.status, f.Status)
 				require.True(t, f.Sent)

@@ -26,7 +26,7 @@ func TestHooks_BeforeSendStopsTheCall(t *testing.T) {
 				BeforeSend: func(context.Context) error { return errHook },
 				OnReply:    func(context.Context, oauth.Raw) error { panic("there is no reply") },
 			})
-			f := requireFailure(t, err, oauth.Fenced)
+			f := failureOf(t, err, oauth.Fenced)
 			require.ErrorIs(t, err, errHook)
 			require.False(t, f.Sent)
 			p.Close() // waits for whatever may have come
@@ -68,10 +68,10 @@ func TestHooks_TheCallerGivesUpWhileBeforeSendRuns(t *testing.T) {
 			return result
 		}})
 		if result == nil {
-			require.True(t, requireFailure(t, err, oauth.ReplyLost).Sent)
+			require.True(t, failureOf(t, err, oauth.ReplyLost).Sent)
 			continue
 		}
-		require.False(t, requireFailure(t, err, oauth.Fenced).Sent)
+		require.False(t, failureOf(t, err, oauth.Fenced).Sent)
 		p.Close()
 		require.Empty(t, p.requests())
 	}
@@ -111,7 +111,7 @@ func TestHooks_OnReplyErrorLeavesTheCallInDoubt(t *testing.T) {
 	t.Parallel()
 	p := replying(t, 200, goodReply)
 	_, err := refresh(t, p.connector(), oauth.Hooks{OnReply: func(context.Context, oauth.Raw) error { return errHook }})
-	f := requireFailure(t, err, oauth.ReplyLost)
+	f := failureOf(t, err, oauth.ReplyLost)
 	require.True(t, f.Sent)
 	require.ErrorIs(t, err, errHook)
 }

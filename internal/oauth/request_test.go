@@ -147,14 +147,16 @@ func TestRequest_ClientCredentials(t *testing.T) {
 		"commas":          {comma, []string{"a", "b"}, map[string]string{"grant_type": "client_credentials", "scope": "a,b"}},
 		"shared parameters": {
 			func(c *connector.Connector) { c.Token.Params = map[string]string{"audience": "x"} },
-			nil, map[string]string{"grant_type": "client_credentials", "audience": "x"},
+			nil,
+			map[string]string{"grant_type": "client_credentials", "audience": "x"},
 		},
 		"own parameters": {
 			func(c *connector.Connector) {
 				c.Token.Params = map[string]string{"not": "here"}
 				c.ClientCredentials = &connector.ClientCredentialsCall{Params: map[string]string{"grant_type": "account_credentials", "account_id": "7"}}
 			},
-			nil, map[string]string{"grant_type": "account_credentials", "account_id": "7"},
+			nil,
+			map[string]string{"grant_type": "account_credentials", "account_id": "7"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

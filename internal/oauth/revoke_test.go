@@ -59,7 +59,7 @@ func TestRevoke_Outcomes(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			f := requireFailure(t, err, c.want)
+			f := failureOf(t, err, c.want)
 			require.Equal(t, oauth.Revoke, f.Phase)
 			require.Equal(t, 7*time.Second, f.RetryAfter)
 		})
@@ -74,11 +74,11 @@ func TestRevoke_WithoutAReply(t *testing.T) {
 	require.Empty(t, target.requests())
 
 	p = newProvider(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	require.True(t, requireFailure(t, revoke(t, p.connector()), oauth.ReplyLost).Sent)
+	require.True(t, failureOf(t, revoke(t, p.connector()), oauth.ReplyLost).Sent)
 	p.only(t)
 
 	p.Close()
-	require.False(t, requireFailure(t, revoke(t, p.connector()), oauth.Unreachable).Sent)
+	require.False(t, failureOf(t, revoke(t, p.connector()), oauth.Unreachable).Sent)
 
 	requireFailure(t, revoke(t, at("https://provider.test", func(c *connector.Connector) { c.RevokeURL = "https://" + canary + "\x00/" })), oauth.EndpointWrong)
 }

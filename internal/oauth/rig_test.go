@@ -110,8 +110,13 @@ func refresh(t testing.TB, c connector.Connector, hooks oauth.Hooks) (oauth.Repl
 	return newClient().Refresh(t.Context(), c, app(), secret.New(canary+"-rt"), hooks)
 }
 
-// requireFailure checks a call's error, and that it tells nothing that it should not.
-func requireFailure(t testing.TB, err error, kind oauth.Kind) *oauth.Failure {
+func requireFailure(t testing.TB, err error, kind oauth.Kind) {
+	t.Helper()
+	require.NotNil(t, failureOf(t, err, kind))
+}
+
+// failureOf checks a call's error, and that it tells nothing that it should not.
+func failureOf(t testing.TB, err error, kind oauth.Kind) *oauth.Failure {
 	t.Helper()
 	var f *oauth.Failure
 	require.ErrorAs(t, err, &f)

@@ -70,7 +70,7 @@ func TestCall_ConnectionRefused(t *testing.T) {
 	c := p.connector()
 	p.Close()
 	for phase, call := range calls() {
-		f := requireFailure(t, call(t, c, oauth.Hooks{BeforeSend: never, OnReply: noReply}), oauth.Unreachable)
+		f := failureOf(t, call(t, c, oauth.Hooks{BeforeSend: never, OnReply: noReply}), oauth.Unreachable)
 		require.False(t, f.Sent)
 		require.Equal(t, phase, f.Phase)
 		require.Zero(t, f.Status)
@@ -88,11 +88,11 @@ func TestCall_HandshakeFails(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	_, err := refresh(t, at(server.URL), oauth.Hooks{BeforeSend: never})
-	require.False(t, requireFailure(t, err, oauth.Unreachable).Sent)
+	require.False(t, failureOf(t, err, oauth.Unreachable).Sent)
 
 	plain := replying(t, 200, goodReply)
 	_, err = refresh(t, at(strings.Replace(plain.URL, "http:", "https:", 1)), oauth.Hooks{BeforeSend: never})
-	require.False(t, requireFailure(t, err, oauth.Unreachable).Sent)
+	require.False(t, failureOf(t, err, oauth.Unreachable).Sent)
 }
 
 // TestCall_GuardStopsTheDial: a connector that is not the sandbox reaches neither loopback nor plain http.
@@ -102,7 +102,7 @@ func TestCall_GuardStopsTheDial(t *testing.T) {
 	outside := func(c *connector.Connector) { c.Loopback = false }
 	for _, base := range []string{p.URL, strings.Replace(p.URL, "http:", "https:", 1), "https://127.0.0.1:443", "http://127.0.0.1:443"} {
 		_, err := refresh(t, at(base, outside), oauth.Hooks{BeforeSend: never})
-		require.False(t, requireFailure(t, err, oauth.EndpointWrong).Sent, base)
+		require.False(t, failureOf(t, err, oauth.EndpointWrong).Sent, base)
 	}
 	p.Close()
 	require.Empty(t, p.requests())
@@ -120,7 +120,7 @@ func TestCall_ReplyLost(t *testing.T) {
 			t.Parallel()
 			p := newProvider(t, answer)
 			_, err := refresh(t, p.connector(), oauth.Hooks{OnReply: noReply})
-			require.True(t, requireFailure(t, err, oauth.ReplyLost).Sent)
+			require.True(t, failureOf(t, err, oauth.ReplyLost).Sent)
 			p.only(t)
 		})
 	}
@@ -230,7 +230,7 @@ func TestCall_IsOverInTime(t *testing.T) {
 			t.Parallel()
 			p := newProvider(t, hold(c.first))
 			_, err := oauth.NewClient(100*time.Millisecond, noon).Refresh(t.Context(), p.connector(), app(), secret.New("rt"), oauth.Hooks{})
-			require.True(t, requireFailure(t, err, c.kind).Sent)
+			require.True(t, failureOf(t, err, c.kind).Sent)
 			p.Close() // returns: the connection was let go
 		})
 	}
@@ -240,7 +240,7 @@ func TestCall_IsOverInTime(t *testing.T) {
 		require.NoError(t, err)
 		defer func() { _ = listener.Close() }()
 		_, err = oauth.NewClient(100*time.Millisecond, noon).Refresh(t.Context(), at("https://"+listener.Addr().String()), app(), secret.New("rt"), oauth.Hooks{BeforeSend: never})
-		require.False(t, requireFailure(t, err, oauth.Unreachable).Sent)
+		require.False(t, failureOf(t, err, oauth.Unreachable).Sent)
 	})
 }
 
@@ -253,10 +253,10 @@ func TestCall_TheCallerGivesUp(t *testing.T) {
 		<-r.Context().Done()
 	})
 	_, err := newClient().Refresh(ctx, p.connector(), app(), secret.New("rt"), oauth.Hooks{})
-	require.True(t, requireFailure(t, err, oauth.ReplyLost).Sent)
+	require.True(t, failureOf(t, err, oauth.ReplyLost).Sent)
 
 	_, err = newClient().Refresh(ctx, p.connector(), app(), secret.New("rt"), oauth.Hooks{BeforeSend: never})
-	require.False(t, requireFailure(t, err, oauth.Unreachable).Sent)
+	require.False(t, failureOf(t, err, oauth.Unreachable).Sent)
 	p.only(t)
 }
 

@@ -30,7 +30,7 @@ func (s sessions) ensure(w http.ResponseWriter, r *http.Request) string {
 		return h
 	}
 	value := randomText()
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure follows the issuer: loopback http cannot have it
+	http.SetCookie(w, &http.Cookie{
 		Name: s.cookie, Value: value, Path: s.path,
 		HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode,
 	})

@@ -89,7 +89,7 @@ func dataSource(file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sandbox: state file: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator chose this path
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", fmt.Errorf("sandbox: state file: %w", err)
 	}
