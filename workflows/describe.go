@@ -80,10 +80,10 @@ func (c *connection) describe(ctx workflow.Context) {
 	var b strings.Builder
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(&b, "| %s | %s |\n", name, cell(value))
+			b.WriteString("| " + name + " | " + cell(value) + " |\n")
 		}
 	}
-	fmt.Fprintf(&b, "### %s · %s\n\n%s\n\n| | |\n|---|---|\n", cell(c.in.Connector), c.state.Status, c.message())
+	b.WriteString("### " + cell(c.in.Connector) + " · " + string(c.state.Status) + "\n\n" + c.message() + "\n\n| | |\n|---|---|\n")
 	row("status", string(c.state.Status))
 	row("reason", string(c.state.Reason))
 	row("since", stamp(c.state.Since))
