@@ -20,6 +20,9 @@ const maxHistory = 450
 
 // Connection is the workflow of one connection; see the package comment, and [ConnectionInput].
 func Connection(ctx workflow.Context, in ConnectionInput) error {
+	if !ValidID(in.ID) || (in.Grant != GrantAuthorizationCode && in.Grant != GrantClientCredentials) {
+		return refusal(ReasonInvalid)
+	}
 	c := &connection{in: in, callbacks: workflow.GetSignalChannelWithOptions(ctx, SignalCallback, workflow.SignalChannelOptions{
 		Description: "The answer of the provider's consent screen, with the authorization code sealed. Sent by the callback page.",
 	})}
@@ -64,9 +67,16 @@ func (c *connection) start(ctx workflow.Context) error {
 func (c *connection) run(ctx workflow.Context) error {
 	for {
 		c.receive()
-		switch now := workflow.Now(ctx); {
-		case c.state.Status == StatusDisconnecting:
+		if c.state.Status == StatusDisconnecting {
+			// Not to be stopped by a cancellation: what was promised is to revoke and erase.
+			ctx, _ = workflow.NewDisconnectedContext(ctx)
 			return c.disconnect(ctx)
+		}
+		if err := ctx.Err(); err != nil {
+			// Cancelled by hand. The row and its tokens stay, and "reconnect" starts a new workflow for them.
+			return err
+		}
+		switch now := workflow.Now(ctx); {
 		case len(c.requests) > 0:
 			c.answer(ctx)
 		case len(c.state.Callbacks) > 0:

@@ -765,3 +765,41 @@ func (s *ConnectionSuite) TestCarriedCallbackIsHandledByTheNextRun() {
 	s.Equal(1, p.exchanged)
 	s.EqualValues(8, p.records[0].Seq)
 }
+
+func (s *ConnectionSuite) TestCancellationEndsTheWorkflowAndErasesNothing() {
+	p := &provider{life: time.Hour}
+	r := s.env(p)
+	r.callback(time.Minute)
+	r.at(2*time.Minute, r.CancelWorkflow)
+	r.ExecuteWorkflow(workflows.TypeConnection, r.input(workflows.GrantAuthorizationCode))
+	s.True(r.IsWorkflowCompleted())
+	s.True(temporal.IsCanceledError(r.GetWorkflowError()))
+	s.Zero(p.revoked)
+	for _, record := range p.records {
+		s.False(record.Erase)
+	}
+}
+
+func (s *ConnectionSuite) TestCancellationDoesNotStopADisconnect() {
+	p := &provider{life: time.Hour, fail: func(time.Time, int) error { return fails(workflows.ReasonProviderUnavailable) }}
+	r := s.env(p)
+	r.callback(time.Minute)
+	r.update(2*time.Minute, workflows.UpdateDisconnect, "", workflows.Disconnect{})
+	r.at(3*time.Minute, r.CancelWorkflow)
+	r.ExecuteWorkflow(workflows.TypeConnection, r.input(workflows.GrantAuthorizationCode))
+	s.NoError(r.GetWorkflowError())
+	s.True(p.records[len(p.records)-1].Erase)
+}
+
+func (s *ConnectionSuite) TestMalformedInputIsRefused() {
+	for _, change := range []func(*workflows.ConnectionInput){
+		func(in *workflows.ConnectionInput) { in.ID = "../x" },
+		func(in *workflows.ConnectionInput) { in.Grant = "password" },
+	} {
+		r := s.env(&provider{})
+		in := r.input(workflows.GrantAuthorizationCode)
+		change(&in)
+		r.ExecuteWorkflow(workflows.TypeConnection, in)
+		s.Equal(workflows.ReasonInvalid, reasonOf(r.GetWorkflowError()))
+	}
+}

@@ -137,7 +137,7 @@ func (c *Client) start(ctx context.Context, name string, row vault.Connection, c
 		StaticSummary:            name + " for " + row.Owner,
 		StaticDetails:            fmt.Sprintf("Keeps the %s access of **%s** alive (grant: %s).", name, row.Owner, grant),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			workflows.AttributeStatus.ValueSet(string(workflows.StatusPending)),
+			workflows.AttributeStatus.ValueSet(row.Status),
 			workflows.AttributeConnector.ValueSet(row.Connector),
 			workflows.AttributeOwner.ValueSet(row.Owner),
 			workflows.AttributeReason.ValueSet(row.Reason),

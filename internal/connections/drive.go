@@ -45,7 +45,8 @@ func (c *Client) Disconnect(ctx context.Context, id string) (View, error) {
 }
 
 // Reconnect opens a new consent window for the same connection and makes a new connect link; with client credentials
-// it asks the provider again at once. A connection that expired for want of consent is taken up again.
+// it asks the provider again at once. A connection that expired for want of consent is taken up again, and one whose
+// workflow was cancelled or terminated gets a new one, which goes on from the vault.
 func (c *Client) Reconnect(ctx context.Context, id string) (View, error) {
 	row, err := c.row(ctx, id)
 	if err != nil {
@@ -57,10 +58,13 @@ func (c *Client) Reconnect(ctx context.Context, id string) (View, error) {
 		if row, err = c.row(ctx, id); err != nil {
 			return View{}, err
 		}
-		if row.Status == string(workflows.StatusPending) {
+		switch status := workflows.ConnectionStatus(row.Status); {
+		case status == workflows.StatusPending:
 			err = c.revive(ctx, row) // its start was lost, or is just being made
-		} else {
+		case status.Ended(), status == workflows.StatusDisconnecting:
 			err = c.withoutWorkflow(row)
+		default:
+			err = c.restart(ctx, row)
 		}
 	}
 	if err != nil {
@@ -84,37 +88,6 @@ func (c *Client) linkField(ctx context.Context, id string) (*string, error) {
 // reopen tells the open workflow of a new consent window (errNoWorkflow).
 func (c *Client) reopen(ctx context.Context, row vault.Connection) error {
 	return c.send(ctx, row.ID, workflows.UpdateReconnect, "", workflows.Reconnect{ConsentDeadline: c.Now().Add(ConsentWindow).UTC()}, nil)
-}
-
-// revive starts the workflow of an expired connection again, under the same id: the row first, since an expired row
-// takes no tokens.
-func (c *Client) revive(ctx context.Context, row vault.Connection) error {
-	conn, err := c.Catalogue.Get(row.Connector)
-	if err != nil {
-		return reasonError(workflows.ReasonConnectorMissing)
-	}
-	now := c.Now().UTC()
-	state := &workflows.State{
-		Status: workflows.StatusPending, Reason: workflows.ReasonAwaitingConsent, StatusSeq: row.StatusSeq + 1,
-		Since: now, ConsentDeadline: now.Add(ConsentWindow), Token: workflows.TokenSet{Generation: row.Generation},
-	}
-	if row.Grant == string(workflows.GrantClientCredentials) {
-		state.Reason, state.WakeAt = workflows.ReasonNone, now
-	}
-	if err := c.setStatus(ctx, row.ID, state.Status, state.Reason, state.StatusSeq); err != nil {
-		return err
-	}
-	row.Reason = string(state.Reason)
-	err = c.start(ctx, conn.Name, row, state)
-	if errors.Is(err, errRunning) {
-		err = c.reopen(ctx, row) // somebody else revived it at the same time
-	}
-	if err != nil {
-		undoCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryLimit)
-		defer cancel()
-		return errors.Join(err, c.setStatus(undoCtx, row.ID, workflows.StatusExpired, workflows.ReasonConsentExpired, state.StatusSeq+1))
-	}
-	return nil
 }
 
 func (c *Client) setStatus(ctx context.Context, id string, status workflows.ConnectionStatus, reason workflows.Reason, seq int64) error {
@@ -170,6 +143,6 @@ func (c *Client) withoutWorkflow(row vault.Connection) error {
 	case workflows.StatusExpired:
 		return reasonError(workflows.ReasonConsentExpired)
 	default:
-		return &Error{Code: string(workflows.ReasonInternal), Message: "The connection's workflow is not running. Was it cancelled or terminated, or does this vault belong to another Temporal namespace?"}
+		return &Error{Code: string(workflows.ReasonInternal), Message: "The connection's workflow is not running. If this is the right Temporal namespace, and the workflow was cancelled or terminated, \"starter reconnect\" starts it again."}
 	}
 }
