@@ -26,6 +26,8 @@ func runDev(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	if err != nil {
 		return err
 	}
+	// The sandbox's protocol library logs to the default.
+	slog.SetDefault(log.With(slog.String("part", "sandbox")))
 	unlock, err := devserver.LockDataDir(o.dataDir)
 	if err != nil {
 		return err
