@@ -53,7 +53,10 @@ func (c *connection) message() string { return Message(c.state.Status, c.state.R
 
 // Message says in a sentence or two where a connection stands and what to do.
 func Message(status ConnectionStatus, reason Reason, t TokenSet) string {
-	if status != StatusActive {
+	switch {
+	case status == StatusDisconnected && reason == ReasonDisconnectRequest:
+		return "Disconnected on request: every secret is erased."
+	case status != StatusActive:
 		return reason.Sentence()
 	}
 	switch {

@@ -122,10 +122,10 @@ func (c *Catalogue) near(id string) []string {
 	var found []candidate
 	for known := range c.byID {
 		d := distance(id, known)
-		if len(id) >= 3 && (strings.Contains(known, id) || strings.Contains(id, known)) {
-			d = min(d, 1)
+		if min(len(id), len(known)) >= 3 && (strings.Contains(known, id) || strings.Contains(id, known)) {
+			d = min(d, 2)
 		}
-		if d <= max(1, len(id)/3) {
+		if d <= max(2, len(id)/3) && d < len(id) {
 			found = append(found, candidate{known, d})
 		}
 	}

@@ -30,15 +30,21 @@ func TestUnknownConnectorSuggestsNearNames(t *testing.T) {
 	t.Parallel()
 	catalogue, err := connector.Load()
 	require.NoError(t, err)
-	for typed, meant := range map[string]string{"salesfroce": "salesforce", "hubspott": "hubspot", "Gmail": "gmail"} {
+	for typed, meant := range map[string]string{"salesfroce": "salesforce", "hubspott": "hubspot", "Gmail": "gmail", "sale": "salesforce", "gogle": "google"} {
 		_, err := catalogue.Get(typed)
 		var unknown *connector.UnknownError
 		require.ErrorAs(t, err, &unknown)
 		require.Contains(t, unknown.Near, meant)
 		require.ErrorContains(t, err, meant)
 	}
-	_, err = catalogue.Get(strings.Repeat("q", 1<<20))
-	require.Error(t, err)
+	for _, nothingLike := range []string{"", "q", strings.Repeat("q", 1<<20), "\x00"} {
+		_, err = catalogue.Get(nothingLike)
+		require.Error(t, err)
+	}
+	var unknown *connector.UnknownError
+	_, err = catalogue.Get("gogle")
+	require.ErrorAs(t, err, &unknown)
+	require.Equal(t, "google", unknown.Near[0], "the nearest first")
 }
 
 func TestParseRefusesWhatCouldLeakOrMislead(t *testing.T) {

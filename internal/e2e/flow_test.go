@@ -89,7 +89,8 @@ func TestAuthorizationCode(t *testing.T) {
 
 			token = s.token(created.ID)
 			s.view("disconnect", created.ID)
-			s.await(created.ID, func(v connections.View) bool { return v.Status == "disconnected" })
+			gone := s.await(created.ID, func(v connections.View) bool { return v.Status == "disconnected" })
+			require.Contains(t, gone.Message, "every secret is erased")
 			require.Equal(t, http.StatusUnauthorized, s.call(s.dev.Sandbox.Userinfo, token), "the sandbox refuses the old token")
 			require.Equal(t, 1, s.starter("token", created.ID, "--reveal").exit)
 			require.Equal(t, 1, s.starter("refresh", created.ID).exit)
