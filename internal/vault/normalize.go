@@ -31,7 +31,7 @@ func (s StatusChange) Normalize() StatusChange {
 // Normalize returns the token set in the form in which it is stored.
 func (t TokenCommit) Normalize() TokenCommit {
 	t.AccessToken, t.RefreshToken = cleanBytes(t.AccessToken), cleanBytes(t.RefreshToken)
-	t.TokenType, t.Metadata = cleanText(t.TokenType), cleanMap(t.Metadata)
+	t.TokenType, t.Metadata, t.Inputs = cleanText(t.TokenType), cleanMap(t.Metadata), cleanMap(t.Inputs)
 	t.GrantedScopes = cleanList(t.GrantedScopes)
 	t.IssuedAt, t.ExpiresAt = cleanTime(t.IssuedAt), cleanTime(t.ExpiresAt)
 	return t
@@ -49,12 +49,14 @@ func (r AuthRequest) Normalize() AuthRequest {
 	r.Scopes, r.Outcome = cleanList(r.Scopes), cleanText(r.Outcome)
 	r.BrowserHash, r.Verifier, r.Code = cleanBytes(r.BrowserHash), cleanBytes(r.Verifier), cleanBytes(r.Code)
 	r.CreatedAt, r.ExpiresAt, r.ConsumedAt = cleanTime(r.CreatedAt), cleanTime(r.ExpiresAt), cleanTime(r.ConsumedAt)
+	r.Captured, r.Inputs, r.GrantedScopes = cleanMap(r.Captured), cleanMap(r.Inputs), cleanList(r.GrantedScopes)
 	return r
 }
 
 // Normalize returns the answer in the form in which it is stored.
 func (c Consumption) Normalize() Consumption {
 	c.At, c.Code, c.Outcome = cleanTime(c.At), cleanBytes(c.Code), cleanText(c.Outcome)
+	c.Captured, c.Inputs, c.GrantedScopes = cleanMap(c.Captured), cleanMap(c.Inputs), cleanList(c.GrantedScopes)
 	return c
 }
 

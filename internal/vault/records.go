@@ -45,7 +45,7 @@ type Connection struct {
 
 // ConnectionFilter selects rows; empty fields select all.
 type ConnectionFilter struct {
-	Owner, Connector, Status string
+	Owner, Connector, Status, IntegrationID string
 	// After is the id to go on from, exclusive.
 	After string
 	// Limit is capped at 1,000; 0 means 100.
@@ -74,6 +74,8 @@ type TokenCommit struct {
 	GrantedScopes []string
 	// Metadata is merged into the stored map.
 	Metadata map[string]string
+	// Inputs are merged into the stored map: the provider may route a connection elsewhere.
+	Inputs map[string]string
 }
 
 // AttemptState is how far an attempt has come.
@@ -151,7 +153,8 @@ type Attempt struct {
 	State      AttemptState
 	Reason     string
 	// Reply is the raw reply, sealed with the keyset "vault"; nil if none came, and again once the attempt was
-	// finished from it (CommitTokens, FailAttempt).
+	// finished from it (CommitTokens). That of a failed attempt is kept for the operator, until a newer attempt of the
+	// connection ends.
 	Reply      []byte
 	BegunAt    time.Time
 	SentAt     time.Time
@@ -189,6 +192,11 @@ type AuthRequest struct {
 	ExpiresAt time.Time
 	// ConsumedAt is set once, by the first answer.
 	ConsumedAt time.Time
+	// Captured, Inputs and GrantedScopes are what the answer told beside the code: metadata, inputs of the connector
+	// that it sets, and scopes. They are checked, and none of them is a secret.
+	Captured      map[string]string
+	Inputs        map[string]string
+	GrantedScopes []string
 	// Outcome is empty while the outcome is open, "connected", or a reason code.
 	Outcome string
 }
@@ -199,6 +207,10 @@ type Consumption struct {
 	At        time.Time
 	Code      []byte
 	Outcome   string
+	// Captured, Inputs and GrantedScopes go with the code; see [AuthRequest].
+	Captured      map[string]string
+	Inputs        map[string]string
+	GrantedScopes []string
 }
 
 // Integration is a connector plus one OAuth app.
@@ -208,7 +220,7 @@ type Integration struct {
 	Owner     string
 	Connector string
 	ClientID  string
-	// Secrets are sealed with the keyset "vault"; the first is used.
+	// Secrets are sealed with the keyset "vault", in the order in which they are to be tried.
 	Secrets [][]byte
 	Scopes  []string
 	// UpdatedAt is set by the store, at each write.

@@ -33,6 +33,7 @@ type Store interface {
 	Attempts
 	Consents
 	Integrations
+	Connectors
 	KeyChecks
 
 	// Ping reports whether the vault can be reached.
@@ -87,6 +88,8 @@ type Attempts interface {
 	FailAttempt(ctx context.Context, attemptID string, state AttemptState, reason string) (failures int64, err error)
 	// Attempt reads one (ErrNotFound).
 	Attempt(ctx context.Context, attemptID string) (Attempt, error)
+	// LastRefusal reads the newest failed attempt of a connection whose reply is kept (ErrNotFound).
+	LastRefusal(ctx context.Context, connectionID string) (Attempt, error)
 }
 
 // Consents keeps connect links and authorization requests. Both are found by hash only: the vault never holds what a
@@ -120,6 +123,18 @@ type Integrations interface {
 	Integration(ctx context.Context, id string) (Integration, error)
 	// ListIntegrations returns the integrations of an owner ("" for the platform's) in order of id.
 	ListIntegrations(ctx context.Context, owner string) ([]Integration, error)
+}
+
+// Connectors keeps the connectors that operators have added: JSON documents, which the vault does not read.
+type Connectors interface {
+	// PutConnector inserts or replaces one.
+	PutConnector(ctx context.Context, id string, document []byte) error
+	// DeleteConnector removes one (ErrNotFound).
+	DeleteConnector(ctx context.Context, id string) error
+	// ConnectorDocument reads one; ok is false if there is none.
+	ConnectorDocument(ctx context.Context, id string) (document []byte, ok bool, err error)
+	// ConnectorDocuments reads them all, by id.
+	ConnectorDocuments(ctx context.Context) (map[string][]byte, error)
 }
 
 // KeyChecks lets a process find out at start whether its keysets are those of the vault.

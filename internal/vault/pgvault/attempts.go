@@ -50,9 +50,11 @@ func (s *Store) FailAttempt(
 		QueryRow(func(row pgx.Row) error { return row.Scan(new(string)) })
 	batch.Queue(`
 		WITH ended AS (
-			UPDATE attempts SET state = $2, reason = $3, reply = NULL, ended_at = coalesce(ended_at, clock_timestamp())
+			UPDATE attempts SET state = $2, reason = $3, reply = CASE WHEN $2 = 'failed' THEN reply END,
+				ended_at = coalesce(ended_at, clock_timestamp())
 			WHERE id = $1 AND (ended_at IS NULL OR (state = 'in_doubt' AND reply IS NOT NULL))
-			RETURNING connection_id
+			RETURNING connection_id, seq
+		), erased AS (`+eraseOlder+`
 		)
 		UPDATE connections SET failures = failures + 1, updated_at = clock_timestamp()
 		FROM ended WHERE id = ended.connection_id
@@ -79,7 +81,19 @@ func (s *Store) FailAttempt(
 
 // Attempt implements vault.Attempts.
 func (s *Store) Attempt(ctx context.Context, attemptID string) (vault.Attempt, error) {
-	rows, err := s.pool.Query(ctx, `SELECT `+attemptColumns+` FROM attempts WHERE id = $1`, attemptID)
+	return s.attempt(ctx, `SELECT `+attemptColumns+` FROM attempts WHERE id = $1`, attemptID)
+}
+
+// LastRefusal implements vault.Attempts.
+func (s *Store) LastRefusal(ctx context.Context, connectionID string) (vault.Attempt, error) {
+	return s.attempt(ctx, `
+		SELECT `+attemptColumns+` FROM attempts
+		WHERE connection_id = $1 AND state = 'failed' AND reply IS NOT NULL
+		ORDER BY seq DESC LIMIT 1`, connectionID)
+}
+
+func (s *Store) attempt(ctx context.Context, query, key string) (vault.Attempt, error) {
+	rows, err := s.pool.Query(ctx, query, key)
 	if err != nil {
 		return vault.Attempt{}, lookupFailure("read attempt", err)
 	}

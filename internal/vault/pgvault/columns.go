@@ -39,7 +39,7 @@ const (
 		ended_at, lease_until`
 	linkColumns    = `hash, connection_id, created_at, expires_at, consumed_at, browser_hash`
 	requestColumns = `id, state_hash, connection_id, link_hash, issuer, redirect_uri, scopes, browser_hash, verifier,
-		code, created_at, expires_at, consumed_at, outcome`
+		code, created_at, expires_at, consumed_at, captured, inputs, granted_scopes, outcome`
 	integrationColumns = `id, owner, connector, client_id, secrets, scopes, updated_at`
 )
 
@@ -71,7 +71,7 @@ func scanRequest(row pgx.CollectableRow) (vault.AuthRequest, error) {
 	var r vault.AuthRequest
 	err := row.Scan(&r.ID, &r.StateHash, &r.ConnectionID, &r.LinkHash, &r.Issuer, &r.RedirectURI, &r.Scopes,
 		&r.BrowserHash, &r.Verifier, &r.Code, (*instant)(&r.CreatedAt), (*instant)(&r.ExpiresAt),
-		(*instant)(&r.ConsumedAt), &r.Outcome)
+		(*instant)(&r.ConsumedAt), &r.Captured, &r.Inputs, &r.GrantedScopes, &r.Outcome)
 	return r, err
 }
 

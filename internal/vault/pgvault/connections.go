@@ -45,6 +45,7 @@ func (s *Store) ListConnections(ctx context.Context, f vault.ConnectionFilter) (
 		{"owner", f.Owner},
 		{"connector", f.Connector},
 		{"status", f.Status},
+		{"integration_id", f.IntegrationID},
 	} {
 		if filter.value != "" {
 			args = append(args, filter.value)

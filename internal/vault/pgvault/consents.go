@@ -86,8 +86,10 @@ func (s *Store) authRequest(ctx context.Context, query string, key any) (vault.A
 func (s *Store) ConsumeAuthRequest(ctx context.Context, c vault.Consumption) error {
 	c = c.Normalize()
 	tag, err := s.pool.Exec(ctx, `
-		UPDATE auth_requests SET consumed_at = $2, code = $3, outcome = $4
-		WHERE id = $1 AND consumed_at IS NULL AND expires_at > $2`, c.RequestID, instant(c.At), c.Code, c.Outcome)
+		UPDATE auth_requests
+		SET consumed_at = $2, code = $3, outcome = $4, captured = $5, inputs = $6, granted_scopes = $7
+		WHERE id = $1 AND consumed_at IS NULL AND expires_at > $2`,
+		c.RequestID, instant(c.At), c.Code, c.Outcome, c.Captured, c.Inputs, c.GrantedScopes)
 	if err != nil || tag.RowsAffected() == 1 {
 		return lookupFailure("consume authorization request", err)
 	}

@@ -21,8 +21,15 @@ const prunable = `
 	AND NOT (a.state = 'in_doubt' AND a.generation = c.generation)
 	AND (a.request_id = '' OR a.begun_at < clock_timestamp() - interval '1 day')`
 
+// eraseOlder takes away the replies of failed attempts that were kept until a newer attempt of the connection ended.
+// The statement around it names that attempt's row "ended".
+const eraseOlder = `
+	UPDATE attempts AS a SET reply = NULL FROM ended
+	WHERE a.connection_id = ended.connection_id AND a.seq < ended.seq AND a.state = 'failed' AND a.reply IS NOT NULL`
+
 // CommitTokens implements vault.Tokens. It is one statement: the connection's row is locked by its own update before
-// the attempts, which are joined to it.
+// the attempts, which are joined to it. No row may be changed twice in one statement, so what is deleted is left out of
+// what is erased.
 func (s *Store) CommitTokens(ctx context.Context, t vault.TokenCommit) (int64, error) {
 	t = t.Normalize()
 	var generation int64
@@ -32,18 +39,22 @@ func (s *Store) CommitTokens(ctx context.Context, t vault.TokenCommit) (int64, e
 				generation = generation + 1, failures = 0, access_token = $3, refresh_token = $4, token_type = $5,
 				issued_at = $6, expires_at = $7, granted_scopes = $8,
 				metadata = CASE WHEN $9::jsonb IS NULL THEN metadata ELSE coalesce(metadata, '{}') || $9::jsonb END,
+				inputs = CASE WHEN $11::jsonb IS NULL THEN inputs ELSE coalesce(inputs, '{}') || $11::jsonb END,
 				updated_at = clock_timestamp()
 			WHERE id = $1 AND generation = $2 AND status NOT IN ('disconnecting', 'disconnected', 'expired')
 			RETURNING id, generation
-		), done AS (
+		), ended AS (
 			UPDATE attempts AS a SET state = 'done', reason = '', reply = NULL, ended_at = clock_timestamp()
 			FROM c WHERE a.id = $10 AND a.connection_id = c.id
+			RETURNING a.connection_id, a.seq
 		), pruned AS (
 			DELETE FROM attempts AS a USING c WHERE a.id <> $10 AND `+prunable+`
+			RETURNING a.id
+		), erased AS (`+eraseOlder+` AND a.id NOT IN (SELECT id FROM pruned)
 		)
 		SELECT generation FROM c`,
 		t.ConnectionID, t.FromGeneration, t.AccessToken, t.RefreshToken, t.TokenType, instant(t.IssuedAt),
-		instant(t.ExpiresAt), t.GrantedScopes, t.Metadata, t.AttemptID).Scan(&generation)
+		instant(t.ExpiresAt), t.GrantedScopes, t.Metadata, t.AttemptID, t.Inputs).Scan(&generation)
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return generation, failure("commit tokens", err)
 	}

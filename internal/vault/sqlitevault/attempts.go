@@ -107,8 +107,9 @@ func fail(
 	now := clock()
 	var connectionID string
 	err = tx.QueryRowContext(ctx, `
-		UPDATE attempts SET state = ?, reason = ?, reply = NULL, ended_at = coalesce(ended_at, ?)
-		WHERE id = ? AND (ended_at IS NULL OR (state = 'in_doubt' AND reply IS NOT NULL))
+		UPDATE attempts SET state = ?1, reason = ?2, reply = CASE WHEN ?1 = 'failed' THEN reply END,
+			ended_at = coalesce(ended_at, ?3)
+		WHERE id = ?4 AND (ended_at IS NULL OR (state = 'in_doubt' AND reply IS NOT NULL))
 		RETURNING connection_id`, string(state), reason, instant(now), attemptID).Scan(&connectionID)
 	if errors.Is(err, sql.ErrNoRows) {
 		if err := tx.QueryRowContext(ctx,
@@ -126,11 +127,23 @@ func fail(
 	if err != nil {
 		return 0, err
 	}
+	if err := eraseOlder(ctx, tx, connectionID, attemptID); err != nil {
+		return 0, err
+	}
 	return failures, prune(ctx, tx, connectionID, now)
 }
 
 // Attempt implements vault.Attempts.
 func (s *Store) Attempt(ctx context.Context, attemptID string) (vault.Attempt, error) {
 	a, err := scanAttempt(s.read.QueryRowContext(ctx, `SELECT `+attemptColumns+` FROM attempts WHERE id = ?`, attemptID))
+	return a, failure("read attempt", err)
+}
+
+// LastRefusal implements vault.Attempts.
+func (s *Store) LastRefusal(ctx context.Context, connectionID string) (vault.Attempt, error) {
+	a, err := scanAttempt(s.read.QueryRowContext(ctx, `
+		SELECT `+attemptColumns+` FROM attempts
+		WHERE connection_id = ? AND state = 'failed' AND reply IS NOT NULL
+		ORDER BY seq DESC LIMIT 1`, connectionID))
 	return a, failure("read attempt", err)
 }

@@ -75,7 +75,7 @@ const (
 		ended_at, lease_until`
 	linkColumns    = `hash, connection_id, created_at, expires_at, consumed_at, browser_hash`
 	requestColumns = `id, state_hash, connection_id, link_hash, issuer, redirect_uri, scopes, browser_hash, verifier,
-		code, created_at, expires_at, consumed_at, outcome`
+		code, created_at, expires_at, consumed_at, captured, inputs, granted_scopes, outcome`
 	integrationColumns = `id, owner, connector, client_id, secrets, scopes, updated_at`
 )
 
@@ -107,7 +107,7 @@ func scanRequest(r row) (vault.AuthRequest, error) {
 	var a vault.AuthRequest
 	err := r.Scan(&a.ID, &a.StateHash, &a.ConnectionID, &a.LinkHash, &a.Issuer, &a.RedirectURI, doc(&a.Scopes),
 		&a.BrowserHash, &a.Verifier, &a.Code, (*instant)(&a.CreatedAt), (*instant)(&a.ExpiresAt),
-		(*instant)(&a.ConsumedAt), &a.Outcome)
+		(*instant)(&a.ConsumedAt), doc(&a.Captured), doc(&a.Inputs), doc(&a.GrantedScopes), &a.Outcome)
 	return a, err
 }
 

@@ -41,6 +41,7 @@ func (s *Store) ListConnections(ctx context.Context, f vault.ConnectionFilter) (
 		{" AND owner = ?", f.Owner},
 		{" AND connector = ?", f.Connector},
 		{" AND status = ?", f.Status},
+		{" AND integration_id = ?", f.IntegrationID},
 	} {
 		if filter.value != "" {
 			args = append(args, filter.value)

@@ -72,8 +72,10 @@ func (s *Store) authRequest(ctx context.Context, query string, key any) (vault.A
 func (s *Store) ConsumeAuthRequest(ctx context.Context, c vault.Consumption) error {
 	c = c.Normalize()
 	changed, err := s.exec(ctx, `
-		UPDATE auth_requests SET consumed_at = ?2, code = ?3, outcome = ?4
-		WHERE id = ?1 AND consumed_at IS NULL AND expires_at > ?2`, c.RequestID, instant(c.At), c.Code, c.Outcome)
+		UPDATE auth_requests
+		SET consumed_at = ?2, code = ?3, outcome = ?4, captured = ?5, inputs = ?6, granted_scopes = ?7
+		WHERE id = ?1 AND consumed_at IS NULL AND expires_at > ?2`,
+		c.RequestID, instant(c.At), c.Code, c.Outcome, doc(&c.Captured), doc(&c.Inputs), doc(&c.GrantedScopes))
 	if err != nil || changed == 1 {
 		return failure("consume authorization request", err)
 	}

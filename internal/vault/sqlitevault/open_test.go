@@ -134,22 +134,6 @@ func TestFilesArePrivate(t *testing.T) {
 	}
 }
 
-func TestMigrateUpDownUp(t *testing.T) {
-	t.Parallel()
-	store := open(t, filepath.Join(t.TempDir(), "vault.db"))
-	provider, err := newProvider(store.write)
-	require.NoError(t, err)
-	_, err = provider.DownTo(t.Context(), 0)
-	require.NoError(t, err)
-	var tables int
-	require.NoError(t, store.read.QueryRowContext(t.Context(),
-		`SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT IN (?, 'sqlite_sequence')`,
-		versionTable).Scan(&tables))
-	require.Zero(t, tables)
-	require.NoError(t, migrate(t.Context(), store.write))
-	require.NoError(t, store.CreateConnection(t.Context(), vault.Connection{ID: "c"}))
-}
-
 func TestOpenConcurrently(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "vault.db")

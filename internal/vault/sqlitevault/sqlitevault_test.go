@@ -39,7 +39,7 @@ func dump(t *testing.T, path string) string {
 	store := open(t, path)
 	var all strings.Builder
 	for _, table := range []string{
-		"connections", "attempts", "links", "auth_requests", "integrations", "key_checks",
+		"connections", "attempts", "links", "auth_requests", "integrations", "connectors", "key_checks",
 	} {
 		dumpTable(t, &all, store, table)
 	}

@@ -19,11 +19,12 @@ func (s *Store) CommitTokens(ctx context.Context, t vault.TokenCommit) (generati
 				generation = generation + 1, failures = 0, access_token = ?3, refresh_token = ?4, token_type = ?5,
 				issued_at = ?6, expires_at = ?7, granted_scopes = ?8,
 				metadata = CASE WHEN ?9 IS NULL THEN metadata ELSE json_patch(coalesce(metadata, '{}'), ?9) END,
+				inputs = CASE WHEN ?11 IS NULL THEN inputs ELSE json_patch(coalesce(inputs, '{}'), ?11) END,
 				updated_at = ?10
 			WHERE id = ?1 AND generation = ?2 AND status NOT IN ('disconnecting', 'disconnected', 'expired')
 			RETURNING generation`,
 			t.ConnectionID, t.FromGeneration, t.AccessToken, t.RefreshToken, t.TokenType, instant(t.IssuedAt),
-			instant(t.ExpiresAt), doc(&t.GrantedScopes), doc(&t.Metadata), instant(now)).Scan(&generation)
+			instant(t.ExpiresAt), doc(&t.GrantedScopes), doc(&t.Metadata), instant(now), doc(&t.Inputs)).Scan(&generation)
 		if errors.Is(err, sql.ErrNoRows) {
 			var one int
 			if err := tx.QueryRowContext(ctx, `SELECT 1 FROM connections WHERE id = ?`, t.ConnectionID).Scan(&one); err != nil {
@@ -40,9 +41,21 @@ func (s *Store) CommitTokens(ctx context.Context, t vault.TokenCommit) (generati
 		if err != nil {
 			return err
 		}
+		if err := eraseOlder(ctx, tx, t.ConnectionID, t.AttemptID); err != nil {
+			return err
+		}
 		return prune(ctx, tx, t.ConnectionID, now)
 	})
 	return generation, err
+}
+
+// eraseOlder takes away the replies of failed attempts that were kept until a newer attempt of the connection ended.
+func eraseOlder(ctx context.Context, tx *sql.Tx, connectionID, endedID string) error {
+	_, err := tx.ExecContext(ctx, `
+		UPDATE attempts SET reply = NULL
+		WHERE connection_id = ?1 AND seq < (SELECT seq FROM attempts WHERE id = ?2 AND connection_id = ?1)
+			AND state = 'failed' AND reply IS NOT NULL`, connectionID, endedID)
+	return err
 }
 
 // prune deletes the attempts that nothing can need any more: all but the newest five and all older than 30 days, but

@@ -39,7 +39,7 @@ func testAttemptLife(f *fixture) {
 	f.Equal(vault.AttemptFailed, failed.State)
 	f.Equal("grant_rejected", failed.Reason)
 	f.False(failed.EndedAt.Before(sent.SentAt))
-	f.Nil(failed.Reply)
+	f.Equal([]byte("reply"), failed.Reply, "for the operator")
 }
 
 func testNewer(f *fixture) {
@@ -101,6 +101,7 @@ func testLateReplyFails(f *fixture) {
 	failures, err := f.FailAttempt(f.ctx, lost, vault.AttemptInDoubt, "reply_unreadable")
 	f.NoError(err)
 	f.Equal(int64(2), failures)
+	f.Nil(f.attempt(lost).Reply)
 	f.begin(f.refresh(id), vault.BeginInDoubt)
 	f.NoError(f.SaveReply(f.ctx, lost, []byte("later, and a refusal")))
 	_, err = f.FailAttempt(f.ctx, lost, vault.AttemptFailed, "rotation_lost")

@@ -2,6 +2,9 @@ package vaulttest
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -27,6 +30,7 @@ func RunConcurrency(t *testing.T, fresh func(t *testing.T) Database) {
 		"KeyCheck":           testKeyCheckRace,
 		"EraseOrConsent":     testEraseRace,
 		"Mixed":              testMixedRace,
+		"PutConnector":       testConnectorRace,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -226,6 +230,25 @@ func testKeyCheckRace(f *fixture, other vault.Store) {
 	}
 }
 
+// testConnectorRace: what everyone puts is there, and whole.
+func testConnectorRace(f *fixture, other vault.Store) {
+	documents := map[string]bool{}
+	for i := range crowd {
+		documents[strings.Repeat(fmt.Sprint(i, " "), 10_000)] = true
+	}
+	all := slices.Collect(maps.Keys(documents))
+	for _, err := range race(f, other, func(store vault.Store, i int) error {
+		if i%4 == 3 {
+			_, err := store.ConnectorDocuments(f.ctx)
+			return err
+		}
+		return store.PutConnector(f.ctx, "c", []byte(all[i]))
+	}) {
+		f.NoError(err)
+	}
+	f.True(documents[string(f.document("c"))])
+}
+
 // testEraseRace: whatever is being started when the connection is erased, nothing of it stays.
 func testEraseRace(f *fixture, other vault.Store) {
 	id := f.connection("active")
@@ -294,6 +317,9 @@ func cycle(f *fixture, store vault.Store, start vault.AttemptStart, fails bool) 
 		return 0, err
 	}
 	if err := store.MarkSent(f.ctx, start.ID); err != nil {
+		return 0, err
+	}
+	if err := store.SaveReply(f.ctx, start.ID, []byte("reply")); err != nil {
 		return 0, err
 	}
 	if fails {

@@ -96,10 +96,10 @@ func testConnectionNotFound(f *fixture) {
 
 func testList(f *fixture) {
 	for _, c := range []vault.Connection{
-		{ID: "b", Owner: "acme", Connector: "slack", Status: "active"},
-		{ID: "a", Owner: "acme", Connector: "salesforce", Status: "active"},
-		{ID: "C", Owner: "acme", Connector: "slack", Status: "paused"},
-		{ID: "é", Owner: "other", Connector: "slack", Status: "active"},
+		{ID: "b", Owner: "acme", Connector: "slack", Status: "active", IntegrationID: "one"},
+		{ID: "a", Owner: "acme", Connector: "salesforce", Status: "active", IntegrationID: "'two'"},
+		{ID: "C", Owner: "acme", Connector: "slack", Status: "paused", IntegrationID: "one"},
+		{ID: "é", Owner: "other", Connector: "slack", Status: "active", IntegrationID: "one"},
 		{ID: "_", Owner: "other", Connector: "slack", Status: "active"},
 	} {
 		f.NoError(f.CreateConnection(f.ctx, c))
@@ -113,6 +113,11 @@ func testList(f *fixture) {
 		"owner":                  {vault.ConnectionFilter{Owner: "acme"}, []string{"C", "a", "b"}},
 		"connector":              {vault.ConnectionFilter{Connector: "slack"}, []string{"C", "_", "b", "é"}},
 		"status":                 {vault.ConnectionFilter{Status: "paused"}, []string{"C"}},
+		"integration":            {vault.ConnectionFilter{IntegrationID: "one"}, []string{"C", "b", "é"}},
+		"odd integration":        {vault.ConnectionFilter{IntegrationID: "'two'"}, []string{"a"}},
+		"unknown integration":    {vault.ConnectionFilter{IntegrationID: "on"}, nil},
+		"integration and owner":  {vault.ConnectionFilter{Owner: "other", IntegrationID: "one"}, []string{"é"}},
+		"integration, next page": {vault.ConnectionFilter{IntegrationID: "one", After: "C", Limit: 1}, []string{"b"}},
 		"several":                {vault.ConnectionFilter{Owner: "acme", Connector: "slack", Status: "active"}, []string{"b"}},
 		"none":                   {vault.ConnectionFilter{Owner: "nobody"}, nil},
 		"first page":             {vault.ConnectionFilter{Limit: 2}, []string{"C", "_"}},
@@ -226,15 +231,21 @@ func testEraseLeavesNothing(f *fixture, dump func(t *testing.T) string) {
 	})
 	f.NoError(err)
 	late := f.inDoubt(f.refresh(id))
+	refused := f.begin(f.settle(id), vault.BeginStarted).Attempt.ID
+	f.NoError(f.SaveReply(f.ctx, refused, sealed))
+	f.fail(refused, vault.AttemptFailed)
 	f.NoError(f.SaveReply(f.ctx, late, sealed))
 	request := f.request("browser")
 	request.Verifier = sealed
 	link := f.link(id)
 	f.NoError(f.StartConsent(f.ctx, link, request))
-	f.NoError(f.ConsumeAuthRequest(f.ctx, vault.Consumption{RequestID: request.ID, At: epoch(), Code: sealed}))
+	f.NoError(f.ConsumeAuthRequest(f.ctx, vault.Consumption{
+		RequestID: request.ID, At: epoch(), Code: sealed, Captured: map[string]string{"team": canary},
+		Inputs: map[string]string{"host": canary}, GrantedScopes: []string{canary},
+	}))
 	f.commit(other, f.begin(f.refresh(other), vault.BeginStarted).Attempt.ID)
 	untouched := f.row(other)
-	f.Equal(5, strings.Count(dump(f.t), canary), "the dump sees sealed bytes")
+	f.Equal(9, strings.Count(dump(f.t), canary), "the dump sees sealed bytes, and what was captured")
 
 	f.NoError(f.Erase(f.ctx, vault.StatusChange{ID: id, Status: "disconnected", Seq: 1}, epoch()))
 	f.NotContains(dump(f.t), canary)

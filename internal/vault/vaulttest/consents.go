@@ -1,6 +1,7 @@
 package vaulttest
 
 import (
+	"strings"
 	"time"
 
 	"github.com/acme/connections/internal/vault"
@@ -118,16 +119,83 @@ func testConsume(f *fixture) {
 	f.Nil(r.Code)
 }
 
+func testConsumeCaptures(f *fixture) {
+	link := f.link(f.connection("pending"))
+	r := f.request("browser")
+	r.Captured, r.Inputs, r.GrantedScopes = map[string]string{"a": "b"}, map[string]string{"a": "b"}, []string{"a"}
+	f.NoError(f.StartConsent(f.ctx, link, r))
+	read := func() vault.AuthRequest {
+		f.t.Helper()
+		byID, err := f.AuthRequest(f.ctx, r.ID)
+		f.NoError(err)
+		byState, err := f.AuthRequestByState(f.ctx, r.StateHash)
+		f.NoError(err)
+		f.Equal(byID, byState)
+		return byID
+	}
+	waiting := read()
+	f.Nil(waiting.Captured, "only an answer captures")
+	f.Nil(waiting.Inputs)
+	f.Nil(waiting.GrantedScopes)
+
+	const odd = "ünï😀 \"'; DROP TABLE auth_requests; -- \n\t\\ $1 ? %s {}"
+	answer := vault.Consumption{
+		RequestID: r.ID, At: epoch(), Code: []byte("sealed code"),
+		Captured:      map[string]string{odd: odd, "": "", "null": "null", "nul\x00": "\x00", "bad": "\xff\xed\xa0\x80"},
+		Inputs:        map[string]string{"host": "eu.example", "nul": "a\x00b"},
+		GrantedScopes: []string{"b", "a", "b", "", "NULL", "{a,b}", "\x00", "\xff", odd},
+	}
+	f.NoError(f.ConsumeAuthRequest(f.ctx, answer))
+	got := read()
+	f.Equal(map[string]string{odd: odd, "": "", "null": "null", "nul\uFFFD": "\uFFFD", "bad": "\uFFFD"}, got.Captured)
+	f.Equal(map[string]string{"host": "eu.example", "nul": "a\uFFFDb"}, got.Inputs)
+	f.Equal([]string{"b", "a", "b", "", "NULL", "{a,b}", "\uFFFD", "\uFFFD", odd}, got.GrantedScopes)
+	f.Equal([]byte("sealed code"), got.Code)
+
+	f.ErrorIs(f.ConsumeAuthRequest(f.ctx, vault.Consumption{
+		RequestID: r.ID, At: epoch(), Captured: map[string]string{"other": "other"}, GrantedScopes: []string{"other"},
+	}), vault.ErrConsumed)
+	f.Equal(got, read())
+	f.NoError(f.FinishAuthRequest(f.ctx, r.ID, "connected"))
+	got.Code, got.Verifier, got.Outcome = nil, nil, "connected"
+	f.Equal(got, read())
+}
+
+func testConsumeCapturesNone(f *fixture) {
+	id := f.consent(f.connection("pending"))
+	f.NoError(f.ConsumeAuthRequest(f.ctx, vault.Consumption{
+		RequestID: id, At: epoch(), Captured: map[string]string{}, Inputs: map[string]string{}, GrantedScopes: []string{},
+	}))
+	got, err := f.AuthRequest(f.ctx, id)
+	f.NoError(err)
+	f.Nil(got.Captured)
+	f.Nil(got.Inputs)
+	f.Nil(got.GrantedScopes)
+}
+
+func testConsumeCapturesMuch(f *fixture) {
+	id := f.consent(f.connection("pending"))
+	much := map[string]string{"much": strings.Repeat("é😀", 100<<10/6)}
+	f.NoError(f.ConsumeAuthRequest(f.ctx, vault.Consumption{RequestID: id, At: epoch(), Captured: much, Inputs: much}))
+	got, err := f.AuthRequest(f.ctx, id)
+	f.NoError(err)
+	f.Equal(much, got.Captured)
+	f.Equal(much, got.Inputs)
+}
+
 func testConsumeExpired(f *fixture) {
 	id := f.consent(f.connection("pending"))
 	for _, at := range []time.Time{epoch().Add(10 * time.Minute), {}} {
-		err := f.ConsumeAuthRequest(f.ctx, vault.Consumption{RequestID: id, At: at, Code: []byte("c")})
+		err := f.ConsumeAuthRequest(f.ctx, vault.Consumption{
+			RequestID: id, At: at, Code: []byte("c"), Captured: map[string]string{"a": "b"},
+		})
 		f.ErrorIs(err, vault.ErrExpired)
 	}
 	r, err := f.AuthRequest(f.ctx, id)
 	f.NoError(err)
 	f.True(r.ConsumedAt.IsZero())
 	f.Nil(r.Code)
+	f.Nil(r.Captured)
 	f.NoError(f.ConsumeAuthRequest(f.ctx, vault.Consumption{
 		RequestID: id, At: epoch().Add(10*time.Minute - time.Microsecond), Code: []byte("c"),
 	}))

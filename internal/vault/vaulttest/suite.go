@@ -169,6 +169,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		"Connections/Tombstones":           testTombstones,
 		"Tokens/Commit":                    testCommit,
 		"Tokens/CommitReplaces":            testCommitReplaces,
+		"Tokens/CommitMergesInputs":        testCommitMergesInputs,
 		"Tokens/CommitConflicts":           testCommitConflicts,
 		"Tokens/CommitStrangeTexts":        testCommitStrangeTexts,
 		"Tokens/CommitOtherAttempt":        testCommitOtherConnectionsAttempt,
@@ -194,16 +195,29 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		"Attempts/NotFound":                testAttemptNotFound,
 		"Attempts/Disconnected":            testBeginOnTombstone,
 		"Attempts/Pruning":                 testPruning,
+		"Refusals/Kept":                    testRefusalKept,
+		"Refusals/Replaced":                testRefusalReplaced,
+		"Refusals/StaysForOlder":           testRefusalStaysForOlder,
+		"Refusals/Only":                    testRefusalOnly,
+		"Refusals/ComesLate":               testRefusalComesLate,
+		"Refusals/IsNotInTheWay":           testRefusalIsNotInTheWay,
+		"Refusals/Pruned":                  testRefusalPruned,
+		"Refusals/NotFound":                testRefusalNotFound,
 		"Consents/LinkRoundTrip":           testLinkRoundTrip,
 		"Consents/RequestRoundTrip":        testRequestRoundTrip,
 		"Consents/StartTwice":              testStartTwice,
 		"Consents/StartExpired":            testStartExpired,
 		"Consents/StartExists":             testStartExists,
 		"Consents/Consume":                 testConsume,
+		"Consents/ConsumeCaptures":         testConsumeCaptures,
+		"Consents/ConsumeCapturesNone":     testConsumeCapturesNone,
+		"Consents/ConsumeCapturesMuch":     testConsumeCapturesMuch,
 		"Consents/ConsumeExpired":          testConsumeExpired,
 		"Consents/Finish":                  testFinish,
 		"Consents/NotFound":                testConsentNotFound,
 		"Integrations/RoundTrip":           testIntegrations,
+		"Connectors/RoundTrip":             testConnectors,
+		"Connectors/OddValues":             testConnectorOddValues,
 		"KeyChecks/FirstStays":             testKeyCheck,
 		"Ping":                             testPing,
 	} {
@@ -212,11 +226,16 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 			test(newFixture(t, fresh(t).Open(t)))
 		})
 	}
-	t.Run("Connections/EraseLeavesNothing", func(t *testing.T) {
-		t.Parallel()
-		database := fresh(t)
-		testEraseLeavesNothing(newFixture(t, database.Open(t)), database.Dump)
-	})
+	for name, test := range map[string]func(f *fixture, dump func(t *testing.T) string){
+		"Connections/EraseLeavesNothing": testEraseLeavesNothing,
+		"Refusals/LeaveNothing":          testRefusalLeavesNothing,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			database := fresh(t)
+			test(newFixture(t, database.Open(t)), database.Dump)
+		})
+	}
 	t.Run("Close", func(t *testing.T) {
 		t.Parallel()
 		database := fresh(t)

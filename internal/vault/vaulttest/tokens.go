@@ -64,6 +64,38 @@ func testCommitReplaces(f *fixture) {
 	f.Equal(got.Metadata, f.row("c").Metadata)
 }
 
+func testCommitMergesInputs(f *fixture) {
+	const odd = "ünï😀 \"'<&> \n\t\\ $1 ? %s {}"
+	f.NoError(f.CreateConnection(f.ctx, vault.Connection{
+		ID: "c", Status: "active", Inputs: map[string]string{"kept": "1", "host": "old.example", odd: "1", "null": "1"},
+	}))
+	f.commit("c", "")
+	commit := func(inputs map[string]string) map[string]string {
+		f.t.Helper()
+		_, err := f.CommitTokens(f.ctx, vault.TokenCommit{
+			ConnectionID: "c", FromGeneration: f.row("c").Generation, Inputs: inputs,
+		})
+		f.NoError(err)
+		return f.row("c").Inputs
+	}
+	want := map[string]string{"kept": "1", "host": "new.example", odd: odd, "null": "null", "": ""}
+	f.Equal(want, commit(map[string]string{"host": "new.example", odd: odd, "null": "null", "": ""}))
+	f.Equal(want, commit(nil))
+	f.Equal(want, commit(map[string]string{}))
+	want["a\uFFFD"] = "\uFFFD"
+	f.Equal(want, commit(map[string]string{"a\x00": "\xff"}))
+	f.Nil(f.row("c").Metadata, "none of them is metadata")
+
+	none := f.connection("active")
+	_, err := f.CommitTokens(f.ctx, vault.TokenCommit{ConnectionID: none, Inputs: map[string]string{"host": "h"}})
+	f.NoError(err)
+	f.Equal(map[string]string{"host": "h"}, f.row(none).Inputs, "into none")
+
+	_, err = f.CommitTokens(f.ctx, vault.TokenCommit{ConnectionID: none, Inputs: map[string]string{"host": "other"}})
+	f.ErrorIs(err, vault.ErrConflict)
+	f.Equal(map[string]string{"host": "h"}, f.row(none).Inputs)
+}
+
 func testCommitConflicts(f *fixture) {
 	id := f.connection("active")
 	attempt := f.begin(f.refresh(id), vault.BeginStarted).Attempt.ID
