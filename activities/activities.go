@@ -29,7 +29,9 @@ type Config struct {
 	Keys      keyring.Keys
 	Catalogue *connector.Catalogue
 	OAuth     *oauth.Client
-	Log       *slog.Logger
+	// RedirectURI is the callback's URL, for the few providers that want it again with a refresh.
+	RedirectURI string
+	Log         *slog.Logger
 }
 
 // Activities implements [workflows.Activities]. It is safe for concurrent use.
@@ -38,7 +40,9 @@ type Activities struct {
 	keys      keyring.Keys
 	catalogue *connector.Catalogue
 	oauth     *oauth.Client
+	redirect  string
 	log       *slog.Logger
+	secrets   secretChoice
 
 	mu sync.Mutex
 	// underWay holds, by connection, the call that this process has under way.
@@ -51,7 +55,7 @@ var _ workflows.Activities = (*Activities)(nil)
 // New makes the activities.
 func New(c Config) *Activities {
 	return &Activities{
-		vault: c.Vault, keys: c.Keys, catalogue: c.Catalogue, oauth: c.OAuth, log: c.Log,
+		vault: c.Vault, keys: c.Keys, catalogue: c.Catalogue, oauth: c.OAuth, redirect: c.RedirectURI, log: c.Log,
 		underWay: make(map[string]*spending),
 	}
 }

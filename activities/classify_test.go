@@ -19,7 +19,7 @@ func kinds() []oauth.Kind {
 	return []oauth.Kind{
 		oauth.Unreachable, oauth.Fenced, oauth.ReplyLost, oauth.Unreadable, oauth.ServerError, oauth.Throttled, oauth.EndpointWrong,
 		oauth.InvalidGrant, oauth.InvalidClient, oauth.AppRefused, oauth.InvalidScope, oauth.InteractionRequired, oauth.AccessDenied,
-		oauth.UnknownError,
+		oauth.UnknownError, oauth.CredentialUnusable,
 	}
 }
 
@@ -42,7 +42,7 @@ func TestClassify_HoldsTheInvariants(t *testing.T) {
 
 				// Superseded, and so free to be sent again: what the provider took nothing of.
 				free := kind == oauth.Unreachable || kind == oauth.Fenced || kind == oauth.Throttled
-				require.Equal(t, free, state == vault.AttemptSuperseded, "%s %s", kind, phase)
+				require.Equal(t, free || kind == oauth.CredentialUnusable, state == vault.AttemptSuperseded, "%s %s", kind, phase)
 				if free {
 					require.Equal(t, workflows.ClassTransient, reason.Class())
 				}
@@ -77,6 +77,7 @@ func TestClassify(t *testing.T) {
 		oauth.InvalidScope:        {"scope_rejected", "scope_rejected", "scope_rejected", "scope_rejected"},
 		oauth.InteractionRequired: {"interaction_required", "interaction_required", "interaction_required", "app_misconfigured"},
 		oauth.AccessDenied:        {"consent_denied", "grant_rejected", "grant_rejected", "app_misconfigured"},
+		oauth.CredentialUnusable:  {"credential_unusable", "credential_unusable", "credential_unusable", "credential_unusable"},
 		oauth.UnknownError:        {"code_rejected", "reply_unknown", "reply_unknown", "app_misconfigured"},
 	} {
 		for i, phase := range []oauth.Phase{oauth.Exchange, oauth.Refresh, oauth.Refresh, oauth.ClientCredentials} {

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"errors"
 	"math"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/acme/connections/internal/oauth"
+	"github.com/acme/connections/internal/renewal"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
 )
@@ -58,7 +60,7 @@ func isVerdict(err error) bool {
 }
 
 // verdict says what a failed call means for the connection and for its attempt row.
-func (a *Activities) verdict(begun vault.Begun, err error) (workflows.Reason, vault.AttemptState, time.Duration) {
+func (a *Activities) verdict(ctx context.Context, begun vault.Begun, err error) (workflows.Reason, vault.AttemptState, time.Duration) {
 	var f *oauth.Failure
 	if !errors.As(err, &f) {
 		// Our own: nothing was sent.
@@ -68,10 +70,14 @@ func (a *Activities) verdict(begun vault.Begun, err error) (workflows.Reason, va
 		return workflows.ReasonVaultUnavailable, vault.AttemptSuperseded, 0
 	}
 	rotates := true
-	if conn, err := a.catalogue.Get(begun.Connection.Connector); err == nil {
-		rotates = conn.MayRotate()
+	if conn, err := a.catalogue.Get(ctx, begun.Connection.Connector); err == nil {
+		rotates = conn.MayRotate() && !renewal.UpgradePending(conn, begun.Connection)
 	}
 	reason, state := classify(f, rotates)
+	var another *rejectedSecretError
+	if errors.As(err, &another) {
+		state = vault.AttemptSuperseded
+	}
 	return reason, state, f.RetryAfter
 }
 
@@ -89,6 +95,8 @@ func classify(f *oauth.Failure, rotates bool) (workflows.Reason, vault.AttemptSt
 		return unknownOutcome(f, rotates)
 	case oauth.EndpointWrong:
 		return workflows.ReasonEndpointWrong, vault.AttemptFailed
+	case oauth.CredentialUnusable:
+		return workflows.ReasonCredentialUnusable, vault.AttemptSuperseded
 	case oauth.InvalidClient:
 		return workflows.ReasonClientRejected, vault.AttemptFailed
 	case oauth.InvalidScope:
@@ -148,7 +156,7 @@ func transientRevocation(err error) bool {
 		return true
 	}
 	switch f.Kind {
-	case oauth.EndpointWrong, oauth.AppRefused, oauth.InvalidScope, oauth.AccessDenied, oauth.InvalidGrant, oauth.UnknownError:
+	case oauth.CredentialUnusable, oauth.EndpointWrong, oauth.AppRefused, oauth.InvalidScope, oauth.AccessDenied, oauth.InvalidGrant, oauth.UnknownError:
 		return false
 	default:
 		return true

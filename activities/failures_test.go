@@ -22,9 +22,9 @@ func unreachable(t testing.TB) func(*activities.Config) {
 	server := httptest.NewServer(nil)
 	server.Close()
 	return func(config *activities.Config) {
-		c, err := config.Catalogue.Get("sandbox")
+		c, err := config.Catalogue.Get(t.Context(), "sandbox")
 		require.NoError(t, err)
-		c.Token.URL, c.RevokeURL = server.URL+"/token", server.URL+"/revoke"
+		c.Token.URL, c.Revoke = server.URL+"/token", &connector.Revoke{URL: server.URL + "/revoke"}
 		config.Catalogue = &connector.Catalogue{}
 		require.NoError(t, config.Catalogue.Add(c))
 	}

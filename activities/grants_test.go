@@ -147,7 +147,7 @@ func TestRevoke_NothingToDo(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, result.Revoked)
 
-	r = newRig(t, func(c *connector.Connector) { c.RevokeURL = "" })
+	r = newRig(t, func(c *connector.Connector) { c.Revoke = nil })
 	r.connect()
 	result, err = r.Revoke(t.Context(), workflows.RevokeInput{ID: r.id})
 	require.NoError(t, err)

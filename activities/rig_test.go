@@ -118,7 +118,7 @@ func newRig(t testing.TB, mod ...func(*connector.Connector)) *rig {
 		ID: "sandbox", Name: "Sandbox", Grants: []string{connector.AuthorizationCode, connector.ClientCredentials},
 		Authorize: &connector.Authorize{URL: endpoints.Authorization, PKCE: "S256"},
 		Token:     connector.TokenCall{URL: endpoints.Token, Auth: connector.AuthBasic},
-		RevokeURL: endpoints.Revocation, Scopes: connector.Scopes{Separator: " "}, Loopback: true,
+		Revoke: &connector.Revoke{URL: endpoints.Revocation}, Scopes: connector.Scopes{Separator: " "}, Loopback: true,
 	}
 	for _, m := range mod {
 		m(&c)
@@ -235,7 +235,7 @@ func (r *rig) consent(requestID string) workflows.ExchangeInput {
 	r.t.Helper()
 	requestID += r.suffix
 	ctx := r.t.Context()
-	conn, err := r.catalogue.Get("sandbox")
+	conn, err := r.catalogue.Get(context.Background(), "sandbox")
 	require.NoError(r.t, err)
 	verifier := oauth.NewVerifier()
 	code := r.walk(oauth.AuthorizeURL(conn, sandbox.AppClientID, redirectURI, "state", verifier, appScopes))

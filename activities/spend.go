@@ -9,8 +9,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/keyring"
 	"github.com/acme/connections/internal/oauth"
+	"github.com/acme/connections/internal/renewal"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
 )
@@ -33,6 +35,8 @@ type spending struct {
 	done chan struct{}
 	set  workflows.TokenSet
 	err  error
+	// secrets is how many the integration has, if the provider rejected one of several: the next may be the right one.
+	secrets int
 }
 
 // call does the one call at the provider.
@@ -41,7 +45,7 @@ type call func(ctx context.Context, g grant, hooks oauth.Hooks) (oauth.Reply, er
 // spend runs one attempt, or joins the one that is under way, or takes over what another one left behind.
 func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do call) (workflows.TokenSet, error) {
 	start.Lease = lease
-	finished := 0
+	finished, rejected := 0, 0
 	for {
 		if s := a.joined(start.ConnectionID); s != nil {
 			set, err := s.wait(ctx)
@@ -64,9 +68,16 @@ func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do cal
 		}
 		switch begun.Outcome {
 		case vault.BeginNewer:
-			return a.tokenSet(begun.Connection), nil
+			return a.tokenSet(ctx, begun.Connection), nil
 		case vault.BeginStarted:
-			return a.detach(ctx, begun, do).wait(ctx)
+			s := a.detach(ctx, begun, do)
+			set, err := s.wait(ctx)
+			if ctx.Err() == nil && s.secrets > 0 {
+				if rejected++; rejected < s.secrets {
+					continue
+				}
+			}
+			return set, err
 		case vault.BeginReplied:
 			set, err := a.detachFinish(ctx, begun).wait(ctx)
 			if begun.Attempt.RequestID == start.RequestID || ctx.Err() != nil {
@@ -85,7 +96,7 @@ func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do cal
 			}
 			return workflows.TokenSet{}, failure(workflows.ReasonReplyLost, 0)
 		case vault.BeginSpent:
-			return a.spent(begun)
+			return a.spent(ctx, begun)
 		case vault.BeginInFlight:
 			// Another process has it: look again, until this activity's own time is up.
 			if !sleep(ctx, poll) {
@@ -98,9 +109,9 @@ func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do cal
 }
 
 // spent answers for an exchange that has ended before: its result must not be asked for twice.
-func (a *Activities) spent(begun vault.Begun) (workflows.TokenSet, error) {
+func (a *Activities) spent(ctx context.Context, begun vault.Begun) (workflows.TokenSet, error) {
 	if begun.Attempt.State == vault.AttemptDone {
-		return a.tokenSet(begun.Connection), nil
+		return a.tokenSet(ctx, begun.Connection), nil
 	}
 	reason := workflows.Reason(begun.Attempt.Reason)
 	if !reason.Known() || reason.Class() == workflows.ClassTransient {
@@ -111,11 +122,11 @@ func (a *Activities) spent(begun vault.Begun) (workflows.TokenSet, error) {
 
 // detach makes the call in a goroutine of its own, with a context that outlives the activity.
 func (a *Activities) detach(ctx context.Context, begun vault.Begun, do call) *spending {
-	return a.goOn(ctx, begun, func(ctx context.Context) (workflows.TokenSet, error) {
+	return a.goOn(ctx, begun, func(ctx context.Context, s *spending) (workflows.TokenSet, error) {
 		if status := workflows.ConnectionStatus(begun.Connection.Status); status == workflows.StatusDisconnecting || status.Ended() {
 			return a.lose(ctx, begun, failure(workflows.ReasonDisconnected, 0))
 		}
-		g, err := a.resolve(ctx, begun.Connection)
+		g, err := a.grantOf(ctx, begun)
 		if err != nil {
 			return a.lose(ctx, begun, err)
 		}
@@ -124,16 +135,25 @@ func (a *Activities) detach(ctx context.Context, begun vault.Begun, do call) *sp
 			OnReply:    func(ctx context.Context, raw oauth.Raw) error { return a.keep(ctx, begun.Attempt.ID, raw) },
 		})
 		if err != nil {
+			if a.secrets.rejected(g, err) {
+				s.secrets = len(g.integration.Secrets)
+				err = &rejectedSecretError{err}
+			}
 			return a.lose(ctx, begun, err)
 		}
-		return a.land(ctx, g, begun.Attempt, reply)
+		return a.land(ctx, g, begun.Attempt, a.complete(ctx, g, begun.Attempt, reply))
 	})
 }
 
+// rejectedSecretError is a rejection of the client after which its next secret is tried: the provider took nothing.
+type rejectedSecretError struct{ error }
+
+func (e *rejectedSecretError) Unwrap() error { return e.error }
+
 // detachFinish finishes an attempt that has a stored reply, from that reply.
 func (a *Activities) detachFinish(ctx context.Context, begun vault.Begun) *spending {
-	return a.goOn(ctx, begun, func(ctx context.Context) (workflows.TokenSet, error) {
-		g, err := a.resolve(ctx, begun.Connection)
+	return a.goOn(ctx, begun, func(ctx context.Context, _ *spending) (workflows.TokenSet, error) {
+		g, err := a.grantOf(ctx, begun)
 		if err != nil {
 			return workflows.TokenSet{}, err
 		}
@@ -149,15 +169,12 @@ func (a *Activities) detachFinish(ctx context.Context, begun vault.Begun) *spend
 		if err != nil {
 			return a.lose(ctx, begun, err)
 		}
-		if reply.Scopes == nil && begun.Attempt.RequestID != "" {
-			reply.Scopes = begun.Connection.RequestedScopes
-		}
-		return a.land(ctx, g, begun.Attempt, reply)
+		return a.land(ctx, g, begun.Attempt, a.complete(ctx, g, begun.Attempt, reply))
 	})
 }
 
 // goOn runs f detached, and makes it known to whoever asks for the same connection in this process.
-func (a *Activities) goOn(ctx context.Context, begun vault.Begun, f func(context.Context) (workflows.TokenSet, error)) *spending {
+func (a *Activities) goOn(ctx context.Context, begun vault.Begun, f func(context.Context, *spending) (workflows.TokenSet, error)) *spending {
 	id := begun.Attempt.ConnectionID
 	s := &spending{kind: begun.Attempt.Kind, done: make(chan struct{})}
 	a.mu.Lock()
@@ -180,7 +197,7 @@ func (a *Activities) goOn(ctx context.Context, begun vault.Begun, f func(context
 				s.err = failure(workflows.ReasonInternal, 0)
 			}
 		}()
-		s.set, s.err = f(detached)
+		s.set, s.err = f(detached, s)
 	})
 	return s
 }
@@ -238,7 +255,7 @@ func (a *Activities) land(ctx context.Context, g grant, attempt vault.Attempt, r
 			c := g.connection
 			c.Generation, c.AccessToken, c.RefreshToken = generation, commit.AccessToken, commit.RefreshToken
 			c.IssuedAt, c.ExpiresAt, c.TokenType, c.GrantedScopes = commit.IssuedAt, commit.ExpiresAt, commit.TokenType, commit.GrantedScopes
-			return a.tokenSet(c), nil
+			return a.tokenSet(ctx, c), nil
 		}
 		if !errors.Is(err, vault.ErrConflict) {
 			return workflows.TokenSet{}, vaultFailure(err)
@@ -250,18 +267,28 @@ func (a *Activities) land(ctx context.Context, g grant, attempt vault.Attempt, r
 		case now.Generation == g.connection.Generation:
 			return workflows.TokenSet{}, failure(workflows.ReasonDisconnected, 0)
 		case attempt.Kind != string(oauth.Exchange):
-			return a.tokenSet(now), nil
+			return a.tokenSet(ctx, now), nil
 		}
 		switch stored, err := a.vault.Attempt(ctx, attempt.ID); {
 		case err != nil:
 			return workflows.TokenSet{}, vaultFailure(err)
 		case stored.State == vault.AttemptDone:
 			// Someone else has landed this very reply. Since then its refresh token may have been spent.
-			return a.tokenSet(now), nil
+			return a.tokenSet(ctx, now), nil
 		}
 		// A new consent takes the next generation, whatever it is.
 		g.connection = now
 	}
+}
+
+// tokenSet is what the workflow may know of a row's tokens.
+func (a *Activities) tokenSet(ctx context.Context, c vault.Connection) workflows.TokenSet {
+	conn, err := a.catalogue.Get(ctx, c.Connector)
+	if err != nil {
+		// What is in the row is the truth all the same.
+		conn = connector.Connector{}
+	}
+	return renewal.TokenSet(conn, c)
 }
 
 // sealed builds the commit of a reply: every secret is sealed for the generation that it becomes.
@@ -292,13 +319,13 @@ func (a *Activities) sealed(g grant, attempt vault.Attempt, reply oauth.Reply) (
 	return vault.TokenCommit{
 		ConnectionID: g.connection.ID, AttemptID: attempt.ID, FromGeneration: g.connection.Generation,
 		AccessToken: access, RefreshToken: sealedRefresh, TokenType: reply.TokenType,
-		IssuedAt: reply.IssuedAt, ExpiresAt: reply.ExpiresAt, GrantedScopes: scopes, Metadata: reply.Metadata,
+		IssuedAt: reply.IssuedAt, ExpiresAt: reply.ExpiresAt, GrantedScopes: scopes, Metadata: reply.Metadata, Inputs: g.request.Inputs,
 	}, nil
 }
 
 // lose ends an attempt that brought no token, and says why.
 func (a *Activities) lose(ctx context.Context, begun vault.Begun, err error) (workflows.TokenSet, error) {
-	reason, state, retryAfter := a.verdict(begun, err)
+	reason, state, retryAfter := a.verdict(ctx, begun, err)
 	log := a.log.With(slog.String("connection", begun.Connection.ID), slog.String("attempt", begun.Attempt.ID))
 	failErr := persist(ctx, func(ctx context.Context) error {
 		_, err := a.vault.FailAttempt(ctx, begun.Attempt.ID, state, string(reason))
@@ -315,34 +342,11 @@ func (a *Activities) lose(ctx context.Context, begun vault.Begun, err error) (wo
 	if renewal := begun.Attempt.RequestID == ""; renewal && (reason == workflows.ReasonGrantRejected || reason == workflows.ReasonSuperseded) {
 		// Another cluster may have refreshed meanwhile: then the refusal was for a token that nobody needs.
 		if now, err := a.vault.Connection(ctx, begun.Connection.ID); err == nil && now.Generation > begun.Connection.Generation {
-			return a.tokenSet(now), nil
+			return a.tokenSet(ctx, now), nil
 		}
 	}
 	return workflows.TokenSet{}, failure(reason, retryAfter)
 }
-
-// tokenSet is what the workflow may know of a row's tokens.
-func (a *Activities) tokenSet(c vault.Connection) workflows.TokenSet {
-	set := workflows.TokenSet{
-		Generation: c.Generation, IssuedAt: c.IssuedAt.UTC(), ExpiresAt: c.ExpiresAt, Scopes: c.GrantedScopes,
-		Type: c.TokenType, Sealed: c.AccessToken,
-		Renewable: c.RefreshToken != nil || c.Grant == string(workflows.GrantClientCredentials),
-	}
-	conn, err := a.catalogue.Get(c.Connector)
-	if err != nil {
-		return set
-	}
-	if c.Grant == string(workflows.GrantAuthorizationCode) {
-		set.Rotates, set.GraceSeconds = conn.MayRotate(), conn.Refresh.GraceSeconds
-	}
-	if set.ExpiresAt.IsZero() && set.Renewable && !conn.NeverExpires {
-		set.RenewBy = set.IssuedAt.Add(unknownLife)
-	}
-	return set
-}
-
-// unknownLife is what a token of unknown expiry is given: an hour, the commonest life there is.
-const unknownLife = time.Hour
 
 // persist tries f until it succeeds, or fails for a reason of the vault's contract, or ctx ends.
 func persist(ctx context.Context, f func(context.Context) error) error {

@@ -42,13 +42,21 @@ func (a *app) close() {
 	}
 }
 
-// catalogue loads the connectors, which needs no server.
-func (a *app) catalogue() (*connector.Catalogue, error) {
+// catalogue opens the connectors. Those that were added are in the vault: without one, the built-in ones are all.
+func (a *app) catalogue(ctx context.Context) (*connector.Catalogue, error) {
 	settings, err := config.Load(a.dataDir)
 	if err != nil {
 		return nil, err
 	}
-	return settings.OpenCatalogue()
+	if settings.Dev == nil && settings.DatabaseURL == "" {
+		return settings.OpenCatalogue(nil)
+	}
+	if a.vault, err = settings.OpenVault(ctx, false); err != nil {
+		a.vault = nil
+		_, _ = fmt.Fprintf(a.stderr, "Connectors that were added are not listed: %s.\n", err)
+		return settings.OpenCatalogue(nil)
+	}
+	return settings.OpenCatalogue(a.vault)
 }
 
 // open connects to everything.
@@ -63,11 +71,11 @@ func (a *app) open(ctx context.Context) (*connections.Client, error) {
 	if settings.BaseURL == "" {
 		return nil, fmt.Errorf("no base URL: set %s as the worker has it", config.EnvBaseURL)
 	}
-	catalogue, err := settings.OpenCatalogue()
-	if err != nil {
+	if a.vault, err = settings.OpenVault(ctx, false); err != nil {
 		return nil, err
 	}
-	if a.vault, err = settings.OpenVault(ctx, false); err != nil {
+	catalogue, err := settings.OpenCatalogue(a.vault)
+	if err != nil {
 		return nil, err
 	}
 	keys, err := settings.OpenKeys(ctx, a.vault)
@@ -79,7 +87,7 @@ func (a *app) open(ctx context.Context) (*connections.Client, error) {
 	}
 	return connections.New(connections.Config{
 		Temporal: a.temporal, Vault: a.vault, Keys: keys, Catalogue: catalogue,
-		BaseURL: settings.BaseURL, Now: time.Now,
+		BaseURL: settings.BaseURL, Now: time.Now, Loopback: settings.Dev != nil,
 	}), nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/acme/connections/internal/connections"
+	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/secret"
 	"github.com/acme/connections/workflows"
 )
@@ -17,7 +18,7 @@ import (
 // connectFlags are the flags of "connect".
 type connectFlags struct {
 	owner, grant, clientID, secretFile, endUser string
-	scopes, tags                                []string
+	scopes, tags, inputs                        []string
 	wait                                        bool
 	timeout                                     time.Duration
 }
@@ -34,6 +35,7 @@ at the provider and consents. With client credentials nobody consents: it connec
 
 The OAuth app is the platform's own, unless you give the customer's with --client-id and --client-secret-file.`,
 		Example: `  starter connect sandbox --owner acme
+  starter connect shopify --owner acme --input shop=my-store
   starter connect sandbox --grant client_credentials --wait -o json
   printf %s "$SECRET" | starter connect sandbox --grant client_credentials --client-id ID --client-secret-file - --wait`,
 		Args: oneArg("connector (\"starter connectors\" lists them)"),
@@ -43,6 +45,7 @@ The OAuth app is the platform's own, unless you give the customer's with --clien
 	flags.SortFlags = false
 	flags.StringVar(&f.owner, "owner", "default", "the `customer` whose connection it is")
 	flags.StringVar(&f.grant, "grant", "", "`grant`: authorization_code or client_credentials (default: the connector's)")
+	flags.StringArrayVar(&f.inputs, "input", nil, "`name=value` that the connector wants entered (\"starter connectors show\" says which)")
 	flags.StringVar(&f.clientID, "client-id", "", "`id` of the customer's own OAuth app")
 	flags.StringVar(&f.secretFile, "client-secret-file", "", "`file` with its secret; - for standard input")
 	flags.StringSliceVar(&f.scopes, "scope", nil, "`scopes` to ask for, instead of the defaults")
@@ -61,12 +64,13 @@ func (a *app) connect(ctx context.Context, connectorID string, f connectFlags) e
 	if f.grant != "" && f.grant != string(workflows.GrantAuthorizationCode) && f.grant != string(workflows.GrantClientCredentials) {
 		return usagef("--grant %q is not known: use authorization_code or client_credentials", f.grant)
 	}
-	tags, err := parseTags(f.tags)
+	tags, err := parsePairs("--tag", f.tags)
 	if err != nil {
 		return err
 	}
-	if f.clientID != "" && f.secretFile == "" {
-		return usagef("--client-id needs --client-secret-file: a file, or - for standard input (a secret on the command line would be seen by others)")
+	inputs, err := parsePairs("--input", f.inputs)
+	if err != nil {
+		return err
 	}
 	if f.clientID == "" && f.secretFile != "" {
 		return usagef("--client-secret-file needs --client-id")
@@ -81,9 +85,14 @@ func (a *app) connect(ctx context.Context, connectorID string, f connectFlags) e
 	if err != nil {
 		return err
 	}
+	if f.clientID != "" && f.secretFile == "" {
+		if conn, err := c.Connector(ctx, connectorID); err == nil && conn.Token.Auth != connector.AuthNone {
+			return usagef("--client-id needs --client-secret-file: a file, or - for standard input (a secret on the command line would be seen by others)")
+		}
+	}
 	created, err := c.Create(ctx, connections.CreateRequest{
 		Connector: connectorID, Owner: f.owner, Grant: workflows.Grant(f.grant), ClientID: f.clientID,
-		ClientSecret: clientSecret, Scopes: f.scopes, EndUser: f.endUser, Tags: tags,
+		ClientSecret: clientSecret, Scopes: f.scopes, Inputs: inputs, EndUser: f.endUser, Tags: tags,
 	})
 	if err != nil {
 		return err
@@ -168,16 +177,19 @@ in use until the new one is there. With client credentials it asks the provider 
 	return command
 }
 
-func parseTags(list []string) (map[string]string, error) {
-	tags := make(map[string]string, len(list))
+func parsePairs(flag string, list []string) (map[string]string, error) {
+	pairs := make(map[string]string, len(list))
 	for _, item := range list {
 		name, value, ok := strings.Cut(item, "=")
 		if !ok || name == "" {
-			return nil, usagef("--tag %q is not name=value", item)
+			return nil, usagef("%s %q is not name=value", flag, item)
 		}
-		tags[name] = value
+		if _, twice := pairs[name]; twice {
+			return nil, usagef("%s %q is given twice", flag, name)
+		}
+		pairs[name] = value
 	}
-	return tags, nil
+	return pairs, nil
 }
 
 // driveCommand is a verb that takes an id, changes the connection, and shows it.

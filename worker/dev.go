@@ -80,7 +80,7 @@ func runDev(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		return err
 	}
 	defer stopSandbox()
-	if p.catalogue, err = settings.OpenCatalogue(); err != nil {
+	if p.catalogue, err = settings.OpenCatalogue(p.vault); err != nil {
 		return err
 	}
 
@@ -110,6 +110,9 @@ func runDev(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		}
 	}
 	if err := providePlatformApps(ctx, p, clients); err != nil {
+		return err
+	}
+	if err := provideApps(ctx, p); err != nil {
 		return err
 	}
 	if err := dev.Write(); err != nil {
@@ -207,7 +210,7 @@ func startTemporal(ctx context.Context, o options, dev *config.Dev, stderr io.Wr
 // providePlatformApps registers the sandbox's own apps as the platform's, and leaves the machine client's secret in a
 // file for those who want to enter it themselves.
 func providePlatformApps(ctx context.Context, p *parts, clients sandbox.DefaultClients) error {
-	c := connections.New(connections.Config{Temporal: p.temporal, Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue, Now: time.Now})
+	c := p.connections()
 	for _, app := range []connections.IntegrationRequest{
 		{Connector: "sandbox", ClientID: clients.App.ID, ClientSecret: clients.App.Secret},
 		{

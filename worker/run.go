@@ -38,6 +38,14 @@ type parts struct {
 	log       *slog.Logger
 }
 
+// connections is the typed client.
+func (p *parts) connections() *connections.Client {
+	return connections.New(connections.Config{
+		Temporal: p.temporal, Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue,
+		BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log, Loopback: p.settings.Dev != nil,
+	})
+}
+
 func (p *parts) close() {
 	if p.temporal != nil {
 		p.temporal.Close()
@@ -77,7 +85,10 @@ func runProduction(ctx context.Context, o options, _, stderr io.Writer) error {
 	if p.keys, err = settings.OpenKeys(ctx, p.vault); err != nil {
 		return err
 	}
-	if p.catalogue, err = settings.OpenCatalogue(); err != nil {
+	if p.catalogue, err = settings.OpenCatalogue(p.vault); err != nil {
+		return err
+	}
+	if err := provideApps(ctx, p); err != nil {
 		return err
 	}
 	if p.temporal, err = settings.DialTemporal(ctx, log); err != nil {
@@ -101,7 +112,8 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 
 	acts := activities.New(activities.Config{
 		Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue, Log: p.log,
-		OAuth: oauth.NewClient(workflows.HTTPLimit, time.Now),
+		OAuth:       oauth.NewClient(workflows.HTTPLimit, time.Now),
+		RedirectURI: p.connections().RedirectURI(),
 	})
 	if o.has(roleWorkflow) || o.has(roleActivity) {
 		w := newWorker(o, p, acts, func(err error) { failed <- fmt.Errorf("the Temporal worker failed: %w", err) })
@@ -170,11 +182,8 @@ func newWorker(o options, p *parts, acts *activities.Activities, onFatal func(er
 func serveWeb(ctx context.Context, p *parts, listener net.Listener, working *atomic.Bool, failed chan<- error) (stop func(), err error) {
 	pages, err := web.New(web.Config{
 		Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue,
-		Connections: connections.New(connections.Config{
-			Temporal: p.temporal, Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue,
-			BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log,
-		}),
-		Platform: p.settings.Platform, BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log,
+		Connections: p.connections(),
+		Platform:    p.settings.Platform, BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log,
 		Ready: func(ctx context.Context) error { return p.ready(ctx, working) },
 	})
 	if err != nil {

@@ -57,6 +57,8 @@ const (
 	ReasonKeyMissing         Reason = "key_missing"
 	ReasonIntegrationMissing Reason = "integration_missing"
 	ReasonConnectorMissing   Reason = "connector_missing"
+	ReasonCredentialUnusable Reason = "credential_unusable"
+	ReasonInputsRejected     Reason = "inputs_rejected"
 	ReasonAttemptInFlight    Reason = "attempt_in_flight"
 	ReasonSuperseded         Reason = "superseded"
 	ReasonInternal           Reason = "internal"
@@ -108,6 +110,8 @@ func reasonTable() map[Reason]reasonFacts {
 		ReasonKeyMissing:         {ClassTransient, "A stored secret cannot be opened with the keyset in use. Give the worker the keyset that sealed it."},
 		ReasonIntegrationMissing: {ClassConfiguration, "The integration of this connection has no client id or secret. Set it with \"starter integrations set\"."},
 		ReasonConnectorMissing:   {ClassConfiguration, "The connector of this connection is not in this worker's catalogue. Add it, or run the worker that has it."},
+		ReasonCredentialUnusable: {ClassConfiguration, "The integration's secret is not what its connector needs: a private key, or a certificate with its key, in PEM. Set it with \"starter integrations set\"."},
+		ReasonInputsRejected:     {ClassConfiguration, "What was entered for this connection (such as its host) does not fit the connector any more. Correct the connector, or make a new connection."},
 		ReasonAttemptInFlight:    {ClassTransient, "Another attempt for this connection is under way. Its outcome is awaited."},
 		ReasonSuperseded:         {ClassTransient, "This attempt was overtaken by a newer one and stopped before it reached the provider."},
 		ReasonInternal:           {ClassTransient, "Something unexpected went wrong inside the worker. Its log has the details."},

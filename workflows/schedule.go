@@ -41,7 +41,17 @@ func NextRenewal(id string, t TokenSet) time.Time {
 	}
 	life := end.Sub(t.IssuedAt)
 	permille := earliestPermille + spread(id, t.Generation, spreadPermille)
-	return t.IssuedAt.Add(max(life/1000*time.Duration(permille), shortestWait))
+	at := t.IssuedAt.Add(life / 1000 * time.Duration(permille))
+	if !t.RenewTo.IsZero() && t.RenewTo.Before(at) {
+		at = t.RenewTo
+	}
+	if t.RenewFrom.After(at) {
+		at = t.RenewFrom
+	}
+	if earliest := t.IssuedAt.Add(shortestWait); at.Before(earliest) {
+		return earliest
+	}
+	return at
 }
 
 // Rung is the pause before the next attempt of a connection that failed failures times in a row: 1 min to 1 h,

@@ -51,7 +51,10 @@ type TokenSet struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// RenewBy is a time to renew at that stands in for an unknown expiry; zero if ExpiresAt is known.
 	RenewBy time.Time `json:"renew_by,omitzero"`
-	Scopes  []string  `json:"scopes,omitempty"`
+	// RenewFrom and RenewTo bound the time of renewal where the provider has a say in it; zero if it has none.
+	RenewFrom time.Time `json:"renew_from,omitzero"`
+	RenewTo   time.Time `json:"renew_to,omitzero"`
+	Scopes    []string  `json:"scopes,omitempty"`
 	// Type is the token type as the provider named it, "Bearer" if it named none (RFC 6749 §7.1).
 	Type string `json:"type,omitempty"`
 	// Renewable is set if the vault holds what a renewal needs.

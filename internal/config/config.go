@@ -119,8 +119,9 @@ func (s Settings) OpenKeys(ctx context.Context, store vault.Store) (keyring.Keys
 	return keys, nil
 }
 
-// OpenCatalogue loads the embedded catalogue, with the sandbox where there is one.
-func (s Settings) OpenCatalogue() (*connector.Catalogue, error) {
+// OpenCatalogue opens the embedded catalogue, with the sandbox where there is one, and with the connectors that
+// operators have added to the vault, if source is not nil. Those may be on this machine under --dev only.
+func (s Settings) OpenCatalogue(source connector.Source) (*connector.Catalogue, error) {
 	catalogue, err := connector.Load()
 	if err != nil {
 		return nil, err
@@ -129,6 +130,9 @@ func (s Settings) OpenCatalogue() (*connector.Catalogue, error) {
 		if err := catalogue.Add(s.Dev.Sandbox.Connector()); err != nil {
 			return nil, err
 		}
+	}
+	if source != nil {
+		catalogue.UseSource(source, s.Dev != nil)
 	}
 	return catalogue, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/keyring"
+	"github.com/acme/connections/internal/oauth"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
 )
@@ -32,7 +33,7 @@ const (
 	queryLimit = 5 * time.Second
 )
 
-// Config is what a Client needs. All fields but Log are required.
+// Config is what a Client needs. All fields but Log, Loopback and Resolver are required.
 type Config struct {
 	Temporal  client.Client
 	Vault     vault.Store
@@ -42,6 +43,10 @@ type Config struct {
 	BaseURL string
 	Now     func() time.Time
 	Log     *slog.Logger
+	// Loopback lets connectors that operators add be on this machine: under --dev.
+	Loopback bool
+	// Resolver is asked about the hosts of such connectors; the system's, if nil.
+	Resolver oauth.Resolver
 }
 
 // Client drives connections. It is safe for concurrent use.

@@ -2,8 +2,6 @@ package connections
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,13 +10,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/acme/connections/internal/connector"
-	"github.com/acme/connections/internal/keyring"
+	"github.com/acme/connections/internal/oauth"
 	"github.com/acme/connections/internal/secret"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
@@ -34,7 +31,9 @@ type CreateRequest struct {
 	ClientID     string
 	ClientSecret secret.String
 	// Scopes may be nil: the integration's, or the connector's defaults.
-	Scopes  []string
+	Scopes []string
+	// Inputs are what the connector wants entered, such as the name of a shop.
+	Inputs  map[string]string
 	EndUser string
 	Tags    map[string]string
 }
@@ -69,7 +68,7 @@ func printableTags(tags map[string]string) bool {
 
 // Create writes the connection's row, then starts its workflow. If that cannot be, nothing usable is left behind.
 func (c *Client) Create(ctx context.Context, r CreateRequest) (Created, error) {
-	conn, err := c.check(&r)
+	conn, err := c.check(ctx, &r)
 	if err != nil {
 		return Created{}, err
 	}
@@ -91,10 +90,11 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	if r.Scopes == nil {
 		r.Scopes = conn.DefaultScopes(string(r.Grant))
 	}
+	r.Scopes = conn.WithAlways(string(r.Grant), r.Scopes)
 	now := c.Now()
 	row := vault.Connection{
 		ID: id, Owner: r.Owner, Connector: conn.ID, IntegrationID: integration.ID, Grant: string(r.Grant),
-		EndUser: r.EndUser, Tags: r.Tags, RequestedScopes: r.Scopes,
+		EndUser: r.EndUser, Tags: r.Tags, Inputs: r.Inputs, RequestedScopes: r.Scopes,
 		Status: string(workflows.StatusPending), StatusAt: now, CreatedAt: now, UpdatedAt: now,
 	}
 	if r.Grant == workflows.GrantAuthorizationCode {
@@ -150,11 +150,11 @@ func (c *Client) start(ctx context.Context, name string, row vault.Connection, c
 	return temporalError(err)
 }
 
-// check validates r and fills in its grant.
-func (c *Client) check(r *CreateRequest) (connector.Connector, error) {
-	conn, err := c.Catalogue.Get(r.Connector)
+// check validates r and fills in its grant and its inputs. The connector that it returns is resolved for them.
+func (c *Client) check(ctx context.Context, r *CreateRequest) (connector.Connector, error) {
+	conn, err := c.Connector(ctx, r.Connector)
 	if err != nil {
-		return conn, &Error{Code: CodeUnknownConnector, Message: sentence(err.Error())}
+		return conn, err
 	}
 	if r.Grant == "" {
 		r.Grant = workflows.Grant(conn.Grants[0])
@@ -175,126 +175,37 @@ func (c *Client) check(r *CreateRequest) (connector.Connector, error) {
 		return conn, invalid("There are more than %d scopes.", maxItems)
 	case r.ClientID == "" && !r.ClientSecret.Empty():
 		return conn, invalid("There is a client secret without a client id. Give both, or neither for the platform's app.")
-	case r.ClientID != "" && r.ClientSecret.Empty():
+	case r.ClientID != "" && r.ClientSecret.Empty() && conn.Token.Auth != connector.AuthNone:
 		return conn, invalid("There is a client id without a client secret. Give both, or neither for the platform's app.")
 	case slices.ContainsFunc(r.Scopes, func(s string) bool { return s == "" || !printable(s) || strings.Contains(s, " ") }):
 		return conn, invalid("A scope is empty, holds a space or an unprintable character, or is longer than %d characters.", maxText)
+	case r.ClientID == "" && conn.CustomersOnly():
+		return conn, invalid("%s runs at an address of the customer's own, where the platform's OAuth app must not be used. Give the customer's app with --client-id and --client-secret-file. Redirect URI to register: %s",
+			conn.Name, oauth.RedirectURI(conn, c.RedirectURI()))
+	}
+	if r.Inputs, err = conn.Fill(r.Inputs); err != nil {
+		return conn, invalid("%s", err)
+	}
+	if conn, err = conn.Resolve(r.Inputs); err != nil {
+		return conn, invalid("%s", err)
+	}
+	if len(r.Inputs) == 0 {
+		r.Inputs = nil
 	}
 	return conn, nil
 }
 
-// integration finds the OAuth app, or stores the one that r brings.
-func (c *Client) integration(ctx context.Context, conn connector.Connector, r CreateRequest) (vault.Integration, error) {
-	if r.ClientID != "" {
-		return c.ownIntegration(ctx, r)
-	}
-	for _, id := range []string{PlatformIntegrationID(conn.ID, string(r.Grant)), PlatformIntegrationID(conn.ID, "")} {
-		i, err := c.Vault.Integration(ctx, id)
-		if err == nil {
-			return i, nil
-		}
-		if !errors.Is(err, vault.ErrNotFound) {
-			return i, vaultError(err, id)
-		}
-	}
-	return vault.Integration{}, &Error{Code: string(workflows.ReasonIntegrationMissing), Message: fmt.Sprintf(
-		"The platform has no OAuth app for %s. Give the customer's own with --client-id and --client-secret-file, or set the platform's with \"starter integrations set %s\". Redirect URI to register: %s",
-		conn.Name, conn.ID, c.RedirectURI())}
-}
-
-// ownIntegration finds or stores the app that r brings. An app that is there already with another secret is left
-// alone: other connections live by it, and this secret may be a typing error.
-func (c *Client) ownIntegration(ctx context.Context, r CreateRequest) (vault.Integration, error) {
-	request := IntegrationRequest{
-		ID: ownIntegrationID(r.Owner, r.Connector, r.ClientID), Owner: r.Owner, Connector: r.Connector,
-		ClientID: r.ClientID, ClientSecret: r.ClientSecret,
-	}
-	i, err := c.Vault.Integration(ctx, request.ID)
+// Connector finds a connector; the error suggests near names.
+func (c *Client) Connector(ctx context.Context, id string) (connector.Connector, error) {
+	conn, err := c.Catalogue.Get(ctx, id)
+	var unknown *connector.UnknownError
 	switch {
-	case errors.Is(err, vault.ErrNotFound):
+	case errors.As(err, &unknown):
+		return conn, &Error{Code: CodeUnknownConnector, Message: sentence(err.Error())}
 	case err != nil:
-		return i, vaultError(err, request.ID)
-	case c.firstSecret(i).Equal(r.ClientSecret):
-		return i, nil
-	default:
-		request.ID += ":" + uuid.NewString()
+		return conn, &Error{Code: string(workflows.ReasonConnectorMissing), Message: sentence(err.Error())}
 	}
-	return c.PutIntegration(ctx, request)
-}
-
-func ownIntegrationID(owner, connectorID, clientID string) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{owner, connectorID, clientID}, "\x00")))
-	return "own:" + hex.EncodeToString(sum[:12])
-}
-
-// firstSecret opens the secret in use; empty if there is none, or none that opens.
-func (c *Client) firstSecret(i vault.Integration) secret.String {
-	if len(i.Secrets) == 0 {
-		return secret.String{}
-	}
-	first, err := c.Keys.Vault.OpenString(keyring.ClientSecret(i.ID), i.Secrets[0])
-	if err != nil {
-		return secret.String{}
-	}
-	return first
-}
-
-// PlatformIntegrationID is the id of the platform's own app for a connector; grant is empty for the usual one.
-func PlatformIntegrationID(connectorID, grant string) string {
-	if grant == "" {
-		return "platform:" + connectorID
-	}
-	return "platform:" + connectorID + ":" + grant
-}
-
-// IntegrationRequest sets an OAuth app.
-type IntegrationRequest struct {
-	// ID may be empty: it is then made from the other fields.
-	ID string
-	// Owner is empty for the platform.
-	Owner        string
-	Connector    string
-	ClientID     string
-	ClientSecret secret.String
-	Scopes       []string
-}
-
-// maxSecrets is how many secrets an integration keeps, the newest first, so that one can be rotated.
-const maxSecrets = 3
-
-// PutIntegration stores an OAuth app. A new secret goes in front of those that are there.
-func (c *Client) PutIntegration(ctx context.Context, r IntegrationRequest) (vault.Integration, error) {
-	id := r.ID
-	switch {
-	case id != "":
-	case r.Owner == "":
-		id = PlatformIntegrationID(r.Connector, "")
-	default:
-		id = ownIntegrationID(r.Owner, r.Connector, r.ClientID)
-	}
-	if len(r.ClientID) > maxText || len(r.ClientSecret.Reveal()) > 16<<10 {
-		return vault.Integration{}, invalid("The client id or secret is too long.")
-	}
-	i, err := c.Vault.Integration(ctx, id)
-	if err != nil && !errors.Is(err, vault.ErrNotFound) {
-		return i, vaultError(err, id)
-	}
-	if i.ClientID != r.ClientID {
-		i.Secrets = nil
-	}
-	sealed, err := c.Keys.Vault.SealString(keyring.ClientSecret(id), r.ClientSecret)
-	if err != nil {
-		return i, err
-	}
-	if sealed != nil && !c.firstSecret(i).Equal(r.ClientSecret) {
-		i.Secrets = slices.Insert(i.Secrets, 0, sealed)
-		i.Secrets = i.Secrets[:min(len(i.Secrets), maxSecrets)]
-	}
-	i.ID, i.Owner, i.Connector, i.ClientID, i.UpdatedAt = id, r.Owner, r.Connector, r.ClientID, c.Now()
-	if r.Scopes != nil {
-		i.Scopes = r.Scopes
-	}
-	return i, vaultError(c.Vault.PutIntegration(ctx, i), id)
+	return conn, nil
 }
 
 // link makes a connect link.

@@ -65,7 +65,7 @@ func TestCreateRefusesWithAdvice(t *testing.T) {
 // withOther is a client that knows a second connector, for which the platform has no app.
 func withOther(t *testing.T, r *connectionstest.Rig) *connections.Client {
 	t.Helper()
-	conn, err := r.Catalogue.Get("sandbox")
+	conn, err := r.Catalogue.Get(t.Context(), "sandbox")
 	require.NoError(t, err)
 	other := conn
 	other.ID, other.Name, other.Grants, other.ClientCredentials = "other", "Other", []string{connector.AuthorizationCode}, nil

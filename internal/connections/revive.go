@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/acme/connections/internal/renewal"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
 )
@@ -11,7 +12,7 @@ import (
 // revive starts the workflow of an expired connection again, under the same id: the row first, since an expired row
 // takes no tokens.
 func (c *Client) revive(ctx context.Context, row vault.Connection) error {
-	conn, err := c.Catalogue.Get(row.Connector)
+	conn, err := c.Catalogue.Get(ctx, row.Connector)
 	if err != nil {
 		return reasonError(workflows.ReasonConnectorMissing)
 	}
@@ -41,7 +42,7 @@ func (c *Client) revive(ctx context.Context, row vault.Connection) error {
 
 // restart starts a new workflow for a connection that has lost its own, from what the vault holds.
 func (c *Client) restart(ctx context.Context, row vault.Connection) error {
-	conn, err := c.Catalogue.Get(row.Connector)
+	conn, err := c.Catalogue.Get(ctx, row.Connector)
 	if err != nil {
 		return reasonError(workflows.ReasonConnectorMissing)
 	}
@@ -49,12 +50,7 @@ func (c *Client) restart(ctx context.Context, row vault.Connection) error {
 	state := &workflows.State{
 		Status: workflows.ConnectionStatus(row.Status), Reason: workflows.Reason(row.Reason), StatusSeq: row.StatusSeq,
 		Since: row.StatusAt, ConsentDeadline: now.Add(ConsentWindow), Failures: row.Failures,
-		Token: workflows.TokenSet{
-			Generation: row.Generation, IssuedAt: row.IssuedAt, ExpiresAt: row.ExpiresAt, Scopes: row.GrantedScopes,
-			Type: row.TokenType, Sealed: row.AccessToken,
-			Renewable: row.RefreshToken != nil || row.Grant == string(workflows.GrantClientCredentials),
-			Rotates:   row.Grant == string(workflows.GrantAuthorizationCode) && conn.MayRotate(), GraceSeconds: conn.Refresh.GraceSeconds,
-		},
+		Token: renewal.TokenSet(conn, row),
 	}
 	if state.Status == workflows.StatusPaused {
 		state.PausedFrom = workflows.StatusActive

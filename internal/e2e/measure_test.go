@@ -33,7 +33,7 @@ func (s *system) client() *connections.Client {
 	s.t.Cleanup(func() { require.NoError(s.t, store.Close()) })
 	keys, err := settings.OpenKeys(context.Background(), store)
 	require.NoError(s.t, err)
-	catalogue, err := settings.OpenCatalogue()
+	catalogue, err := settings.OpenCatalogue(store)
 	require.NoError(s.t, err)
 	return connections.New(connections.Config{
 		Temporal: s.temporal(), Vault: store, Keys: keys, Catalogue: catalogue, BaseURL: s.dev.BaseURL, Now: time.Now,

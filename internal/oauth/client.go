@@ -5,10 +5,13 @@ package oauth
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,10 +37,11 @@ type Hooks struct {
 	OnReply func(ctx context.Context, raw Raw) error
 }
 
-// Client makes calls at token endpoints. The zero value is not usable; see [NewClient].
+// Client makes calls at providers. The zero value is not usable; see [NewClient].
 type Client struct {
 	timeout time.Duration
 	now     func() time.Time
+	roots   *x509.CertPool
 }
 
 // NewClient makes a client whose calls take at most timeout, connecting and reading included.
@@ -45,23 +49,74 @@ func NewClient(timeout time.Duration, now func() time.Time) *Client {
 	return &Client{timeout: timeout, now: now}
 }
 
-// AuthorizeURL is where the browser goes to consent (RFC 6749 §4.1.1, RFC 7636 §4.3).
+// WithRoots returns a client that trusts these certificate authorities instead of the system's.
+func (c *Client) WithRoots(roots *x509.CertPool) *Client {
+	with := *c
+	with.roots = roots
+	return &with
+}
+
+// AuthorizeURL is where the browser goes to consent (RFC 6749 §4.1.1, RFC 7636 §4.3). The connector is a resolved one.
 func AuthorizeURL(c connector.Connector, clientID, redirectURI, state string, verifier secret.String, scopes []string) string {
 	config := oauth2.Config{
-		ClientID: clientID, RedirectURL: redirectURI,
-		Endpoint: oauth2.Endpoint{AuthURL: c.Authorize.URL, AuthStyle: style(c)},
+		ClientID: clientID, RedirectURL: redirectURI, Endpoint: oauth2.Endpoint{AuthURL: c.Authorize.URL},
 	}
 	var options []oauth2.AuthCodeOption
-	for name, value := range c.Authorize.Params {
-		options = append(options, oauth2.SetAuthURLParam(name, value))
-	}
+	set := func(name, value string) { options = append(options, oauth2.SetAuthURLParam(name, value)) }
 	if len(scopes) > 0 {
-		options = append(options, oauth2.SetAuthURLParam("scope", strings.Join(scopes, c.Scopes.Separator)))
+		set(orElse(c.Scopes.Param, "scope"), strings.Join(scopes, c.Scopes.Separator))
+	}
+	if second := c.Scopes.Second; second != nil {
+		set(second.Param, strings.Join(second.Scopes, c.Scopes.Separator))
 	}
 	if c.Authorize.PKCE != "none" {
 		options = append(options, oauth2.S256ChallengeOption(verifier.Reveal()))
 	}
-	return config.AuthCodeURL(state, options...)
+	for name, value := range c.Authorize.Params {
+		set(name, value)
+	}
+	rename := maps.Clone(c.Authorize.Rename)
+	if c.Callback != nil && c.Callback.StateParam != "" {
+		if rename == nil {
+			rename = make(map[string]string)
+		}
+		rename["state"] = c.Callback.StateParam
+	}
+	return renamed(config.AuthCodeURL(state, options...), rename, c.Authorize.Drop)
+}
+
+// renamed gives an authorization URL the provider's own names, and leaves out what it does not want.
+func renamed(full string, rename map[string]string, drop []string) string {
+	if len(rename) == 0 && len(drop) == 0 {
+		return full
+	}
+	u, err := url.Parse(full)
+	if err != nil {
+		return full
+	}
+	query := make(url.Values)
+	for name, list := range u.Query() {
+		if !slices.Contains(drop, name) {
+			query[orElse(rename[name], name)] = list
+		}
+	}
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// RedirectURI is what the provider is told to send the browser back to: ours, or what the connector says stands for it.
+func RedirectURI(c connector.Connector, ours string) string {
+	if c.Authorize != nil && c.Authorize.RedirectURI != "" {
+		return c.Authorize.RedirectURI
+	}
+	return ours
+}
+
+func orElse(value, standard string) string {
+	if value == "" {
+		return standard
+	}
+	return value
 }
 
 // NewVerifier makes a PKCE verifier of 32 random bytes (RFC 7636 §4.1).
@@ -69,121 +124,99 @@ func NewVerifier() secret.String { return secret.New(oauth2.GenerateVerifier()) 
 
 // Exchange trades an authorization code (RFC 6749 §4.1.3). The error is a [*Failure].
 func (c *Client) Exchange(ctx context.Context, conn connector.Connector, app App, code, verifier secret.String, redirectURI string, hooks Hooks) (Reply, error) {
-	config := config(conn, app)
+	t := c.transport(conn, conn.Token, app, Exchange, hooks)
+	config := t.config()
 	config.RedirectURL = redirectURI
-	options := params(conn.TokenParams(connector.AuthorizationCode))
+	var options []oauth2.AuthCodeOption
 	if conn.Authorize != nil && conn.Authorize.PKCE != "none" {
 		options = append(options, oauth2.VerifierOption(verifier.Reveal()))
 	}
-	return c.call(ctx, conn, Exchange, hooks, func(ctx context.Context) error {
+	return c.call(ctx, t, func(ctx context.Context) error {
 		_, err := config.Exchange(ctx, code.Reveal(), options...)
 		return err
 	})
 }
 
+// Renewal is what a refresh presents.
+type Renewal struct {
+	// Token is the refresh token, or the access token where that renews itself.
+	Token secret.String
+	// RedirectURI and Scopes are sent if the connector wants them again.
+	RedirectURI string
+	Scopes      []string
+}
+
 // Refresh trades a refresh token (RFC 6749 §6). If the reply has none, the old one stays valid. The error is a [*Failure].
-func (c *Client) Refresh(ctx context.Context, conn connector.Connector, app App, refreshToken secret.String, hooks Hooks) (Reply, error) {
-	config := config(conn, app)
-	return c.call(ctx, conn, Refresh, hooks, func(ctx context.Context) error {
+func (c *Client) Refresh(ctx context.Context, conn connector.Connector, app App, r Renewal, hooks Hooks) (Reply, error) {
+	t := c.transport(conn, conn.RefreshCall(), app, Refresh, hooks)
+	t.extra = make(map[string]string)
+	if conn.Refresh.RedirectURI {
+		t.extra["redirect_uri"] = r.RedirectURI
+	}
+	if conn.Refresh.Scope {
+		t.extra["scope"] = strings.Join(r.Scopes, conn.Scopes.Separator)
+	}
+	return c.renew(ctx, t, r.Token)
+}
+
+// Upgrade swaps a short-lived access token for a long-lived one, as [connector.Upgrade] says. The error is a [*Failure].
+func (c *Client) Upgrade(ctx context.Context, conn connector.Connector, app App, accessToken secret.String, hooks Hooks) (Reply, error) {
+	return c.renew(ctx, c.transport(conn, conn.UpgradeCall(), app, Refresh, hooks), accessToken)
+}
+
+func (c *Client) renew(ctx context.Context, t *transport, token secret.String) (Reply, error) {
+	config := t.config()
+	return c.call(ctx, t, func(ctx context.Context) error {
 		// A source made for one call: x/oauth2 has no other way to refresh, and a kept source would keep its context.
-		_, err := config.TokenSource(ctx, &oauth2.Token{RefreshToken: refreshToken.Reveal()}).Token()
+		_, err := config.TokenSource(ctx, &oauth2.Token{RefreshToken: token.Reveal()}).Token()
 		return err
-	}, conn.Refresh.Params)
+	})
 }
 
 // ClientCredentials asks with the app's own credentials (RFC 6749 §4.4.2). The error is a [*Failure].
 func (c *Client) ClientCredentials(ctx context.Context, conn connector.Connector, app App, scopes []string, hooks Hooks) (Reply, error) {
-	values := url.Values{}
-	for name, value := range conn.TokenParams(connector.ClientCredentials) {
-		values.Set(name, value)
-	}
+	call := conn.Token
+	call.Params = conn.Params(connector.ClientCredentials)
+	t := c.transport(conn, call, app, ClientCredentials, hooks)
 	config := clientcredentials.Config{
-		ClientID: app.ClientID, ClientSecret: app.Secret.Reveal(), TokenURL: conn.Token.URL,
-		EndpointParams: values, AuthStyle: style(conn),
+		ClientID: app.ClientID, ClientSecret: app.Secret.Reveal(), TokenURL: call.URL, AuthStyle: oauth2.AuthStyleInParams,
 	}
 	if len(scopes) > 0 {
 		config.Scopes = []string{strings.Join(scopes, conn.Scopes.Separator)}
 	}
-	return c.call(ctx, conn, ClientCredentials, hooks, func(ctx context.Context) error {
+	return c.call(ctx, t, func(ctx context.Context) error {
 		_, err := config.Token(ctx)
 		return err
 	})
 }
 
+// transport makes the transport of one call.
+func (c *Client) transport(conn connector.Connector, call connector.TokenCall, app App, phase Phase, hooks Hooks) *transport {
+	return &transport{
+		connector: conn, call: call, app: app, phase: phase, hooks: hooks, now: c.now, roots: c.roots, authenticate: true,
+	}
+}
+
+// config is x/oauth2's view of a call. Its way to authenticate is named, since detecting it would post a single-use
+// grant twice; the transport puts the credentials where the connector wants them.
+func (t *transport) config() oauth2.Config {
+	return oauth2.Config{
+		ClientID: t.app.ClientID, ClientSecret: t.app.Secret.Reveal(),
+		Endpoint: oauth2.Endpoint{TokenURL: t.call.URL, AuthStyle: oauth2.AuthStyleInParams},
+	}
+}
+
 // call runs one x/oauth2 call through a transport made for it, and reads the result from the raw reply.
-func (c *Client) call(ctx context.Context, conn connector.Connector, phase Phase, hooks Hooks, run func(context.Context) error, extra ...map[string]string) (Reply, error) {
+func (c *Client) call(ctx context.Context, t *transport, run func(context.Context) error) (Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	t := &transport{connector: conn, hooks: hooks, now: c.now, phase: phase}
-	if len(extra) > 0 {
-		t.form = extra[0]
-	}
-	client := &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	err := run(context.WithValue(ctx, oauth2.HTTPClient, client))
+	err := run(context.WithValue(ctx, oauth2.HTTPClient, t.client()))
 	return t.result(err)
 }
 
-// Revoke tells the provider to forget a token (RFC 7009 §2.1); hint is "refresh_token" or "access_token". A provider
-// that does not know the token any more has succeeded. The error is a [*Failure].
-func (c *Client) Revoke(ctx context.Context, conn connector.Connector, app App, token secret.String, hint string) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	form := url.Values{"token": {token.Reveal()}, "token_type_hint": {hint}}
-	if conn.Token.Auth == connector.AuthPost {
-		form.Set("client_id", app.ClientID)
-		if !app.Secret.Empty() {
-			form.Set("client_secret", app.Secret.Reveal())
-		}
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, conn.RevokeURL, strings.NewReader(form.Encode()))
-	if err != nil {
-		return &Failure{Kind: EndpointWrong, Phase: Revoke}
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if conn.Token.Auth == connector.AuthBasic {
-		request.SetBasicAuth(url.QueryEscape(app.ClientID), url.QueryEscape(app.Secret.Reveal()))
-	}
-	t := &transport{connector: conn, now: c.now, phase: Revoke}
-	client := &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(request)
-	if err == nil {
-		err = response.Body.Close()
-	}
-	if failure := t.failure(err); failure != nil {
-		return failure
-	}
-	if t.raw.Status >= 200 && t.raw.Status <= 299 {
-		return nil
-	}
-	reply := members(*t.raw)
-	if failure := classify(Revoke, *t.raw, reply); failure.Kind != InvalidGrant && reply.text("error") != "invalid_token" {
-		return failure
-	}
-	// Not RFC 7009 §2.2, but what Google and others say of a token that is gone.
-	return nil
-}
-
-func config(conn connector.Connector, app App) oauth2.Config {
-	return oauth2.Config{
-		ClientID: app.ClientID, ClientSecret: app.Secret.Reveal(),
-		Endpoint: oauth2.Endpoint{TokenURL: conn.Token.URL, AuthStyle: style(conn)},
-	}
-}
-
-// style names the way to authenticate. It is never detected: that would post a single-use grant twice.
-func style(conn connector.Connector) oauth2.AuthStyle {
-	if conn.Token.Auth == connector.AuthBasic {
-		return oauth2.AuthStyleInHeader
-	}
-	return oauth2.AuthStyleInParams
-}
-
-func params(values map[string]string) []oauth2.AuthCodeOption {
-	var options []oauth2.AuthCodeOption
-	for name, value := range values {
-		options = append(options, oauth2.SetAuthURLParam(name, value))
-	}
-	return options
+// client follows no redirect.
+func (t *transport) client() *http.Client {
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // fencedError wraps an error of Hooks.BeforeSend on its way through net/http.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/acme/connections/internal/connector"
 )
 
 // Phase is what a call was for: the same reply means different things in different phases.
@@ -18,6 +20,8 @@ const (
 	Refresh           Phase = "refresh"
 	ClientCredentials Phase = "client_credentials"
 	Revoke            Phase = "revoke"
+	// Identify is a step after a consent.
+	Identify Phase = "identify"
 )
 
 // Kind is what went wrong, from the reply alone. What follows from it is the caller's to decide.
@@ -39,6 +43,8 @@ const (
 	Throttled Kind = "throttled"
 	// EndpointWrong: a redirect, 404, 405 or 410, or an address that no provider has.
 	EndpointWrong Kind = "endpoint_wrong"
+	// CredentialUnusable: the app's secret is not what its way to authenticate needs; nothing was sent.
+	CredentialUnusable Kind = "credential_unusable"
 	// InvalidGrant and the following are error codes of RFC 6749 §5.2 and its relatives.
 	InvalidGrant        Kind = "invalid_grant"
 	InvalidClient       Kind = "invalid_client"
@@ -79,34 +85,18 @@ func (f *Failure) Unwrap() error { return f.cause }
 const maxRetryAfter = 24 * time.Hour
 
 // classify says what a reply without a token means (OAuth error codes: RFC 6749 §5.2, OpenID Connect Core §3.1.2.6).
-// A code that is understood counts more than the status: providers send invalid_grant with 401 and 403, and errors with 200.
-func classify(phase Phase, raw Raw, reply object) *Failure {
+// The connector's own rules come first, then codes, then the status: providers send invalid_grant with 401 and 403, and
+// errors with 200.
+func classify(conn connector.Connector, phase Phase, raw Raw, reply object) *Failure {
 	f := &Failure{Phase: phase, Sent: true, Status: raw.Status, RetryAfter: retryAfter(raw)}
-	switch strings.ToLower(reply.text("error")) {
-	case "invalid_grant", "bad_refresh_token", "invalid_refresh_token", "token_expired", "bad_verification_code":
-		f.Kind = InvalidGrant
+	codes := reply.codes(conn)
+	if f.Kind = ruled(conn, phase, raw, reply, codes); f.Kind != "" {
 		return f
-	case "invalid_client", "incorrect_client_credentials":
-		f.Kind = InvalidClient
-		return f
-	case "unauthorized_client", "unsupported_grant_type", "invalid_request", "admin_policy_enforced", "redirect_uri_mismatch":
-		f.Kind = AppRefused
-		return f
-	case "invalid_scope", "invalid_target":
-		f.Kind = InvalidScope
-		return f
-	case "interaction_required", "consent_required", "login_required", "account_selection_required", "invalid_rapt":
-		f.Kind = InteractionRequired
-		return f
-	case "access_denied":
-		f.Kind = AccessDenied
-		return f
-	case "server_error":
-		f.Kind = ServerError
-		return f
-	case "temporarily_unavailable", "slow_down":
-		f.Kind = Throttled
-		return f
+	}
+	for _, code := range codes {
+		if f.Kind = known(code); f.Kind != "" {
+			return f
+		}
 	}
 	switch s := raw.Status; {
 	case s == http.StatusTooManyRequests:
@@ -115,12 +105,67 @@ func classify(phase Phase, raw Raw, reply object) *Failure {
 		f.Kind = ServerError
 	case s >= 300 && s < 400, s == http.StatusNotFound, s == http.StatusMethodNotAllowed, s == http.StatusGone:
 		f.Kind = EndpointWrong
-	case s >= 200 && s < 300 && reply.text("error") == "" && reply["error"] == nil:
+	case s >= 200 && s < 300 && len(codes) == 0 && reply["error"] == nil && !reply.refused(conn):
 		f.Kind = Unreadable
 	default:
 		f.Kind = UnknownError
 	}
 	return f
+}
+
+// known is the meaning of an error code that every provider means alike.
+func known(code string) Kind {
+	switch strings.ToLower(code) {
+	case "invalid_grant", "bad_refresh_token", "invalid_refresh_token", "token_expired", "bad_verification_code":
+		return InvalidGrant
+	case "invalid_client", "incorrect_client_credentials":
+		return InvalidClient
+	case "unauthorized_client", "unsupported_grant_type", "invalid_request", "admin_policy_enforced", "redirect_uri_mismatch":
+		return AppRefused
+	case "invalid_scope", "invalid_target":
+		return InvalidScope
+	case "interaction_required", "consent_required", "login_required", "account_selection_required", "invalid_rapt":
+		return InteractionRequired
+	case "access_denied":
+		return AccessDenied
+	case "server_error":
+		return ServerError
+	case "temporarily_unavailable", "slow_down":
+		return Throttled
+	default:
+		return ""
+	}
+}
+
+// ruled is the meaning that the connector's first fitting rule gives; empty if none fits.
+func ruled(conn connector.Connector, phase Phase, raw Raw, reply object, codes []string) Kind {
+	for _, rule := range conn.Reply.Errors {
+		if (rule.Status != 0 && rule.Status != raw.Status) || (rule.Phase != "" && rule.Phase != string(phase)) {
+			continue
+		}
+		texts := codes
+		if rule.Path != "" {
+			texts = []string{flag(find(reply, rule.Path))}
+		}
+		for _, t := range texts {
+			t = strings.ToLower(t)
+			if (rule.Equals == "" || t == strings.ToLower(rule.Equals)) && strings.Contains(t, strings.ToLower(rule.Contains)) {
+				return Kind(rule.Means)
+			}
+		}
+	}
+	return ""
+}
+
+// codes are the error codes of a reply: "error", and wherever the connector says.
+func (o object) codes(conn connector.Connector) []string {
+	var codes []string
+	for _, path := range append([]string{"error"}, conn.Reply.ErrorPaths...) {
+		if code := text(find(o, path)); code != "" && code != "0" {
+			codes = append(codes, code)
+		}
+	}
+	return codes
 }
 
 // retryAfter reads Retry-After, in seconds or as a date (RFC 9110 §10.2.3).

@@ -128,7 +128,8 @@ func TestControl_LoopbackMode(t *testing.T) {
 func TestBase_TakesNothingFromTheEnvironment(t *testing.T) {
 	t.Parallel()
 	for _, loopback := range []bool{true, false} {
-		base := (&transport{connector: connector.Connector{Loopback: loopback}}).base(t.Context())
+		base, err := (&transport{connector: connector.Connector{Loopback: loopback}}).base(t.Context(), loopback)
+		require.NoError(t, err)
 		require.Nil(t, base.Proxy)
 		require.True(t, base.DisableKeepAlives)
 		require.True(t, base.DisableCompression)

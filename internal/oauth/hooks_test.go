@@ -63,7 +63,7 @@ func TestHooks_TheCallerGivesUpWhileBeforeSendRuns(t *testing.T) {
 	for _, result := range []error{nil, errHook} {
 		p := newProvider(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := newClient().Refresh(ctx, p.connector(), app(), secret.New("rt"), oauth.Hooks{BeforeSend: func(context.Context) error {
+		_, err := newClient().Refresh(ctx, p.connector(), app(), oauth.Renewal{Token: secret.New("rt")}, oauth.Hooks{BeforeSend: func(context.Context) error {
 			cancel()
 			return result
 		}})
@@ -121,7 +121,7 @@ func TestHooks_OnReplyOutlivesTheCaller(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	p := replying(t, 200, goodReply)
-	reply, err := newClient().Refresh(ctx, p.connector(), app(), secret.New("rt"), oauth.Hooks{
+	reply, err := newClient().Refresh(ctx, p.connector(), app(), oauth.Renewal{Token: secret.New("rt")}, oauth.Hooks{
 		OnReply: func(ctx context.Context, _ oauth.Raw) error {
 			cancel()
 			return ctx.Err()

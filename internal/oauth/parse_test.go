@@ -220,7 +220,9 @@ func TestParse_MetadataIsNamedBoundedAndNoSecret(t *testing.T) {
 	t.Parallel()
 	got, err := parse(`{"access_token":"at","id_token":"x","instance_url":"https://na1.test","id":7,"big":"`+strings.Repeat("x", 2<<10+1)+
 		`","team":{"id":"T"},"unnamed":"x","client_secret":"x","empty":""}`, func(c *connector.Connector) {
-		c.Metadata = []string{"instance_url", "id", "big", "team", "absent", "id_token", "client_secret", "code", "empty"}
+		for _, path := range []string{"instance_url", "id", "big", "team", "absent", "id_token", "client_secret", "code", "empty"} {
+			c.Metadata = append(c.Metadata, connector.Capture{Path: path})
+		}
 	})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"instance_url": "https://na1.test", "id": "7"}, got.Metadata)

@@ -3,21 +3,13 @@ package oauth
 import (
 	"bytes"
 	"encoding/json"
-	"math"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/secret"
 )
-
-// maxLife bounds a token's life: nanoseconds or milliseconds sent as seconds must not become "never".
-const maxLife = 365 * 24 * time.Hour
-
-// maxMetadata bounds one captured value.
-const maxMetadata = 2 << 10
 
 // Reply is a successful token reply (RFC 6749 §5.1).
 type Reply struct {
@@ -36,37 +28,55 @@ type Reply struct {
 // Parse reads a raw reply. The error is a [*Failure]. It is pure, so that a reply that was stored before a crash reads
 // the same after it. Nothing odd in a reply costs a token that it holds.
 func Parse(conn connector.Connector, phase Phase, raw Raw) (Reply, error) {
-	reply := members(raw)
-	token := reply.text("access_token")
-	if raw.Status < 200 || raw.Status > 299 || token == "" || reply.refused() {
-		return Reply{}, classify(phase, raw, reply)
+	reply := members(conn, raw)
+	at := conn.Reply
+	token := reply.named(phase, at.AccessToken, "access_token")
+	if raw.Status < 200 || raw.Status > 299 || token == "" || reply.refused(conn) {
+		return Reply{}, classify(conn, phase, raw, reply)
 	}
 	r := Reply{
-		AccessToken: secret.New(token), RefreshToken: secret.New(reply.text("refresh_token")),
-		TokenType: reply.text("token_type"), IssuedAt: raw.RequestedAt.UTC().Truncate(time.Microsecond),
-		Scopes: reply.scopes(conn.Scopes.Separator),
+		AccessToken: secret.New(token), RefreshToken: secret.New(reply.named(phase, at.RefreshToken, "refresh_token")),
+		TokenType: reply.named(phase, at.TokenType, "token_type"), IssuedAt: raw.RequestedAt.UTC().Truncate(time.Microsecond),
+		Scopes: scopes(reply.any(at.Scope, "scope"), conn.Scopes.Separator),
 	}
 	if r.TokenType == "" || len(r.TokenType) > 64 {
 		r.TokenType = "Bearer"
 	}
-	if life := reply.life(); life > 0 {
+	if life := reply.life(conn, token, r.IssuedAt); life > 0 {
 		r.ExpiresAt = r.IssuedAt.Add(life)
 	} else if conn.ExpiresInDefault > 0 {
 		r.ExpiresAt = r.IssuedAt.Add(time.Duration(conn.ExpiresInDefault) * time.Second)
 	}
-	for _, name := range conn.Metadata {
-		if value := reply.text(name); value != "" && len(value) <= maxMetadata && !secretMember(name) {
-			if r.Metadata == nil {
-				r.Metadata = make(map[string]string)
-			}
-			r.Metadata[name] = value
+	r.Metadata = captured(reply, conn.Metadata)
+	if life := duration(text(find(reply, orElse(at.RefreshExpiresIn, "refresh_token_expires_in"))), time.Second, maxRefreshLife); life > 0 {
+		if r.Metadata == nil {
+			r.Metadata = make(map[string]string)
 		}
+		r.Metadata[MetadataRefreshExpiresAt] = r.IssuedAt.Add(life).Format(time.RFC3339)
 	}
 	return r, nil
 }
 
+// MetadataRefreshExpiresAt is the metadata that says when the refresh token dies, in RFC 3339.
+const MetadataRefreshExpiresAt = "refresh_expires_at"
+
+// captured takes the values that a connector wants to keep, and that are what it says they are.
+func captured(reply any, captures []connector.Capture) map[string]string {
+	var kept map[string]string
+	for _, capture := range captures {
+		if value := flag(find(reply, capture.Path)); capture.Accept(value) && !secretMember(capture.Path) {
+			if kept == nil {
+				kept = make(map[string]string)
+			}
+			kept[capture.Name()] = value
+		}
+	}
+	return kept
+}
+
 // secretMember tells members that never belong into metadata, which is stored and shown in clear.
-func secretMember(name string) bool {
+func secretMember(path string) bool {
+	name := path[strings.LastIndex(path, ".")+1:]
 	return strings.Contains(name, "token") || strings.Contains(name, "secret") || name == "code"
 }
 
@@ -74,23 +84,23 @@ func secretMember(name string) bool {
 type object map[string]any
 
 // members decodes JSON by its look, not its label, and forms otherwise; nil if it is neither.
-func members(raw Raw) object {
+func members(conn connector.Connector, raw Raw) object {
 	body := bytes.TrimSpace(bytes.TrimPrefix(raw.Body, []byte("\xef\xbb\xbf")))
 	if len(body) == 0 {
 		return nil
 	}
 	switch {
 	case body[0] == '{':
-		return jsonMembers(body)
+		return jsonMembers(conn, body)
 	case body[0] == '<', body[0] == '[', body[0] == '"', !bytes.ContainsRune(body, '='):
 		return nil
 	default:
-		return formMembers(string(body), raw.Cut)
+		return formMembers(conn, string(body), raw.Cut)
 	}
 }
 
 // jsonMembers reads an object member by member, up to where it breaks off or is not JSON any more.
-func jsonMembers(body []byte) object {
+func jsonMembers(conn connector.Connector, body []byte) object {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	_, err := decoder.Token() // the brace
@@ -109,13 +119,13 @@ func jsonMembers(body []byte) object {
 		_, err = decoder.Token() // the other brace
 	}
 	if err != nil {
-		return o.broken()
+		return o.broken(conn)
 	}
 	return o
 }
 
 // formMembers reads a form pair by pair: one that is badly encoded is taken as it stands, and costs no other.
-func formMembers(body string, cut bool) object {
+func formMembers(conn connector.Connector, body string, cut bool) object {
 	pairs := strings.Split(body, "&")
 	if cut {
 		// Nothing shows how much of the last one is missing.
@@ -130,7 +140,7 @@ func formMembers(body string, cut bool) object {
 		}
 	}
 	if cut {
-		return o.broken()
+		return o.broken(conn)
 	}
 	return o
 }
@@ -144,47 +154,52 @@ func unescape(s string) string {
 
 // broken is what counts of an object that broke off: with both tokens it is a grant, whatever followed; without the
 // refresh token it would pass for a reply that keeps the old one.
-func (o object) broken() object {
-	if o.text("access_token") == "" || o.text("refresh_token") == "" {
+func (o object) broken(conn connector.Connector) object {
+	at := conn.Reply
+	if o.named(Refresh, at.AccessToken, "access_token") == "" || o.named(Refresh, at.RefreshToken, "refresh_token") == "" {
 		return nil
 	}
 	return o
 }
 
 // refused reports whether the reply says that it is an error. Some providers send "error":0 with every success.
-func (o object) refused() bool {
-	code := o.text("error")
-	return code != "" && code != "0"
+func (o object) refused(conn connector.Connector) bool {
+	if code := text(o["error"]); code != "" && code != "0" {
+		return true
+	}
+	success := conn.Reply.Success
+	if success == nil {
+		return false
+	}
+	value := flag(find(o, success.Path))
+	return value != "" && !strings.EqualFold(value, success.Equals)
 }
 
-// text is a member that is a string or a number; empty for anything else.
-func (o object) text(name string) string {
-	switch v := o[name].(type) {
-	case string:
-		return v
-	case json.Number:
-		return v.String()
-	default:
-		return ""
+// named is a text at the connector's own path, or at the standard one. At an exchange the connector's path alone
+// counts: the standard one may hold another credential, as Slack's bot token beside the user's.
+func (o object) named(phase Phase, path, standard string) string {
+	if path == "" {
+		return text(o[standard])
 	}
+	if value := text(find(o, path)); value != "" || phase == Exchange {
+		return value
+	}
+	return text(o[standard])
 }
 
-// life is expires_in, in whatever way it is written; 0 if it says nothing.
-func (o object) life() time.Duration {
-	text := strings.TrimSpace(o.text("expires_in"))
-	seconds, err := strconv.ParseFloat(text, 64)
-	if text == "" || err != nil || math.IsNaN(seconds) || seconds <= 0 {
-		return 0
+// any is the value at the connector's own path, or else at the standard one.
+func (o object) any(path, standard string) any {
+	if path != "" {
+		if value := find(o, path); value != nil {
+			return value
+		}
 	}
-	if seconds >= maxLife.Seconds() {
-		return maxLife
-	}
-	return time.Duration(seconds * float64(time.Second)).Truncate(time.Second)
+	return o[standard]
 }
 
 // scopes is the granted scope as a list; nil if the reply names none.
-func (o object) scopes(separator string) []string {
-	switch v := o["scope"].(type) {
+func scopes(value any, separator string) []string {
+	switch v := value.(type) {
 	case string:
 		return splitScopes(v, separator)
 	case []any:

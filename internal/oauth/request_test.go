@@ -56,7 +56,7 @@ func TestRequest_ClientAuthentication(t *testing.T) {
 			return err
 		},
 		"refresh": func(c connector.Connector) error {
-			_, err := newClient().Refresh(t.Context(), c, odd, secret.New("rt"), oauth.Hooks{})
+			_, err := newClient().Refresh(t.Context(), c, odd, oauth.Renewal{Token: secret.New("rt")}, oauth.Hooks{})
 			return err
 		},
 		"client credentials": func(c connector.Connector) error {
@@ -126,7 +126,7 @@ func TestRequest_Refresh(t *testing.T) {
 			_, err := newClient().Refresh(t.Context(), p.connector(func(c *connector.Connector) {
 				c.Refresh.Params = params
 				c.Token.Params = map[string]string{"not": "here"}
-			}), app(), secret.New(token), oauth.Hooks{})
+			}), app(), oauth.Renewal{Token: secret.New(token)}, oauth.Hooks{})
 			require.NoError(t, err)
 			want := map[string]string{"grant_type": "refresh_token", "refresh_token": token}
 			maps.Copy(want, params)

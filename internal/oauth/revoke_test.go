@@ -80,7 +80,7 @@ func TestRevoke_WithoutAReply(t *testing.T) {
 	p.Close()
 	require.False(t, failureOf(t, revoke(t, p.connector()), oauth.Unreachable).Sent)
 
-	requireFailure(t, revoke(t, at("https://provider.test", func(c *connector.Connector) { c.RevokeURL = "https://" + canary + "\x00/" })), oauth.EndpointWrong)
+	requireFailure(t, revoke(t, at("https://provider.test", func(c *connector.Connector) { c.Revoke.URL = "https://" + canary + "\x00/" })), oauth.EndpointWrong)
 }
 
 func TestRevoke_PublicClientSendsNoEmptySecret(t *testing.T) {

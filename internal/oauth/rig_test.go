@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,6 +49,7 @@ func newProvider(t testing.TB, answer http.HandlerFunc) *provider {
 		p.mu.Lock()
 		p.seen = append(p.seen, request{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Clone(), form})
 		p.mu.Unlock()
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		answer(w, r)
 	}))
 	t.Cleanup(p.Close)
@@ -90,7 +92,7 @@ func at(base string, mod ...func(*connector.Connector)) connector.Connector {
 		ID: "test", Name: "Test", Grants: []string{connector.AuthorizationCode, connector.ClientCredentials},
 		Authorize: &connector.Authorize{URL: base + "/authorize", PKCE: "S256"},
 		Token:     connector.TokenCall{URL: base + "/token", Auth: connector.AuthBasic},
-		RevokeURL: base + "/revoke", Scopes: connector.Scopes{Separator: " "}, Loopback: true,
+		Revoke: &connector.Revoke{URL: base + "/revoke"}, Scopes: connector.Scopes{Separator: " "}, Loopback: true,
 	}
 	for _, m := range mod {
 		m(&c)
@@ -107,7 +109,7 @@ func newClient() *oauth.Client { return oauth.NewClient(5*time.Second, noon) }
 
 func refresh(t testing.TB, c connector.Connector, hooks oauth.Hooks) (oauth.Reply, error) {
 	t.Helper()
-	return newClient().Refresh(t.Context(), c, app(), secret.New(canary+"-rt"), hooks)
+	return newClient().Refresh(t.Context(), c, app(), oauth.Renewal{Token: secret.New(canary+"-rt")}, hooks)
 }
 
 func requireFailure(t testing.TB, err error, kind oauth.Kind) {

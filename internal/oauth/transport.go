@@ -4,18 +4,18 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/acme/connections/internal/connector"
+	"github.com/acme/connections/internal/secret"
 )
 
 // Bounds of a call.
@@ -43,11 +43,17 @@ type Raw struct {
 // cannot turn a call that was never read into one in doubt, and two tenants never share one.
 type transport struct {
 	connector connector.Connector
+	call      connector.TokenCall
+	app       App
 	hooks     Hooks
 	now       func() time.Time
 	phase     Phase
-	// form is added to the request's form.
-	form map[string]string
+	roots     *x509.CertPool
+	// extra is added to the request's form.
+	extra map[string]string
+	// authenticate adds the client's credentials; bearer, if there is one, goes into the header of the provider's API.
+	authenticate bool
+	bearer       secret.String
 
 	mu     sync.Mutex
 	used   bool
@@ -71,7 +77,10 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := t.base(ctx)
+	base, err := t.base(ctx, IsLoopbackURL(t.connector, request.URL))
+	if err != nil {
+		return nil, err
+	}
 	defer base.CloseIdleConnections()
 	requestedAt := t.now()
 	response, err := base.RoundTrip(request)
@@ -96,48 +105,27 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if t.hook != nil {
 		return nil, t.hook
 	}
-	return canonical(request, *raw), nil
-}
-
-// prepare asks for JSON and adds the connector's parameters.
-func (t *transport) prepare(request *http.Request) (*http.Request, error) {
-	request = request.Clone(request.Context())
-	request.Header.Set("Accept", jsonContent)
-	// Without this header every encoding would be welcome (RFC 9110 §12.5.3).
-	request.Header.Set("Accept-Encoding", "identity")
-	request.Header.Set("User-Agent", "acme-connections")
-	if len(t.form) == 0 {
-		return request, nil
-	}
-	// It is our own, and in memory. Cut short it would present half a refresh token.
-	content, err := io.ReadAll(request.Body)
-	if err != nil {
-		return nil, err
-	}
-	form, err := url.ParseQuery(string(content))
-	if err != nil {
-		return nil, errors.New("oauth: request form")
-	}
-	for name, value := range t.form {
-		form.Set(name, value)
-	}
-	encoded := form.Encode()
-	request.Body = io.NopCloser(strings.NewReader(encoded))
-	request.ContentLength = int64(len(encoded))
-	request.GetBody = nil
-	return request, nil
+	return t.canonical(request, *raw), nil
 }
 
 // base is a transport for one connection: no proxy from the environment, no reuse, no compression, HTTP/1.1.
-func (t *transport) base(ctx context.Context) *http.Transport {
-	dialer := &net.Dialer{Timeout: dialLimit, Control: control(t.connector.Loopback)}
+func (t *transport) base(ctx context.Context, loopback bool) (*http.Transport, error) {
+	dialer := &net.Dialer{Timeout: dialLimit, Control: control(loopback)}
+	security := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, RootCAs: t.roots}
+	if t.authenticate && t.call.Auth == connector.AuthTLS {
+		certificate, err := tls.X509KeyPair([]byte(t.app.Secret.Reveal()), []byte(t.app.Secret.Reveal()))
+		if err != nil {
+			return nil, errCredential
+		}
+		security.Certificates = []tls.Certificate{certificate}
+	}
 	return &http.Transport{
 		Proxy:                  nil,
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxHeaders,
 		DialContext: func(dialCtx context.Context, network, address string) (net.Conn, error) {
-			if !t.connector.Loopback {
+			if !loopback {
 				return nil, fmt.Errorf("%w: only https", errForbiddenAddress)
 			}
 			conn, err := dialer.DialContext(dialCtx, network, address)
@@ -157,13 +145,15 @@ func (t *transport) base(ctx context.Context) *http.Transport {
 			}
 			handshakeCtx, cancel := context.WithTimeout(dialCtx, tlsLimit)
 			defer cancel()
-			conn := tls.Client(plain, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+			config := security.Clone()
+			config.ServerName = host
+			conn := tls.Client(plain, config)
 			if err := conn.HandshakeContext(handshakeCtx); err != nil {
 				return nil, errors.Join(err, plain.Close())
 			}
 			return t.fence(ctx, conn), nil
 		},
-	}
+	}, nil
 }
 
 // fence runs Hooks.BeforeSend before the first byte of the request, and notes that something was sent.
@@ -223,17 +213,18 @@ func (t *transport) failure(err error) *Failure {
 		return &Failure{Kind: ReplyLost, Phase: t.phase, Sent: true}
 	case errors.Is(err, errForbiddenAddress):
 		return &Failure{Kind: EndpointWrong, Phase: t.phase}
+	case errors.Is(err, errCredential):
+		return &Failure{Kind: CredentialUnusable, Phase: t.phase}
 	default:
 		return &Failure{Kind: Unreachable, Phase: t.phase}
 	}
 }
 
 // canonical is the reply as RFC 6749 §5 would have it, for x/oauth2 to parse: no oddity reaches its parser.
-func canonical(request *http.Request, raw Raw) *http.Response {
+func (t *transport) canonical(request *http.Request, raw Raw) *http.Response {
 	status, body := http.StatusOK, []byte(nil)
-	reply := members(raw)
-	if token := reply.text("access_token"); token != "" && raw.Status >= 200 && raw.Status <= 299 {
-		body, _ = json.Marshal(map[string]string{"access_token": token, "token_type": "Bearer"})
+	if reply, err := Parse(t.connector, t.phase, raw); err == nil {
+		body, _ = json.Marshal(map[string]string{"access_token": reply.AccessToken.Reveal(), "token_type": "Bearer"})
 	} else {
 		status, body = http.StatusBadRequest, []byte(`{"error":"refused"}`)
 	}

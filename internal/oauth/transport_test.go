@@ -229,7 +229,7 @@ func TestCall_IsOverInTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newProvider(t, hold(c.first))
-			_, err := oauth.NewClient(100*time.Millisecond, noon).Refresh(t.Context(), p.connector(), app(), secret.New("rt"), oauth.Hooks{})
+			_, err := oauth.NewClient(100*time.Millisecond, noon).Refresh(t.Context(), p.connector(), app(), oauth.Renewal{Token: secret.New("rt")}, oauth.Hooks{})
 			require.True(t, failureOf(t, err, c.kind).Sent)
 			p.Close() // returns: the connection was let go
 		})
@@ -239,7 +239,7 @@ func TestCall_IsOverInTime(t *testing.T) {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		defer func() { _ = listener.Close() }()
-		_, err = oauth.NewClient(100*time.Millisecond, noon).Refresh(t.Context(), at("https://"+listener.Addr().String()), app(), secret.New("rt"), oauth.Hooks{BeforeSend: never})
+		_, err = oauth.NewClient(100*time.Millisecond, noon).Refresh(t.Context(), at("https://"+listener.Addr().String()), app(), oauth.Renewal{Token: secret.New("rt")}, oauth.Hooks{BeforeSend: never})
 		require.False(t, failureOf(t, err, oauth.Unreachable).Sent)
 	})
 }
@@ -252,10 +252,10 @@ func TestCall_TheCallerGivesUp(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	_, err := newClient().Refresh(ctx, p.connector(), app(), secret.New("rt"), oauth.Hooks{})
+	_, err := newClient().Refresh(ctx, p.connector(), app(), oauth.Renewal{Token: secret.New("rt")}, oauth.Hooks{})
 	require.True(t, failureOf(t, err, oauth.ReplyLost).Sent)
 
-	_, err = newClient().Refresh(ctx, p.connector(), app(), secret.New("rt"), oauth.Hooks{BeforeSend: never})
+	_, err = newClient().Refresh(ctx, p.connector(), app(), oauth.Renewal{Token: secret.New("rt")}, oauth.Hooks{BeforeSend: never})
 	require.False(t, failureOf(t, err, oauth.Unreachable).Sent)
 	p.only(t)
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -54,7 +55,7 @@ func TestParseAnswer(t *testing.T) {
 		"state=s&code=c#&code=d":      {answer{}, false},
 		"state[]=s&code[]=c&state[1]": {answer{}, false},
 	} {
-		got, ok := parseAnswer(raw)
+		got, ok := parseAnswer(raw, standardNames())
 		require.Equal(t, want.answer, got, "%.80s", raw)
 		require.Equal(t, want.ok, ok, "%.80s", raw)
 	}
@@ -69,11 +70,11 @@ func FuzzParseAnswer(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		a, ok := parseAnswer(raw)
+		a, ok := parseAnswer(raw, standardNames())
 		// What the standard library makes of it, as far as it can read it.
 		values, err := url.ParseQuery(raw)
 		for name, value := range map[string]string{"state": a.state, "code": a.code, "error": a.failure, "iss": a.issuer} {
-			if len(values[name]) > 1 && a != (answer{}) {
+			if len(values[name]) > 1 && !reflect.DeepEqual(a, answer{}) {
 				t.Fatalf("%q repeats and was taken: %+v", name, a)
 			}
 			if len(value) > maxValue || (value != "" && value != values.Get(name) && err == nil) {

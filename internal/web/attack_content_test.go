@@ -20,7 +20,9 @@ import (
 const markup = `"><script>alert(1)</script><img/src=x/onerror=alert(1)>{{.}}'`
 
 // revokesNowhere has a revocation endpoint that is never there.
-func revokesNowhere(c *connector.Connector) { c.RevokeURL = "http://127.0.0.1:9/revoke" }
+func revokesNowhere(c *connector.Connector) {
+	c.Revoke = &connector.Revoke{URL: "http://127.0.0.1:9/revoke"}
+}
 
 func TestAttackMarkup(t *testing.T) {
 	t.Parallel()

@@ -6,12 +6,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/acme/connections/internal/connections"
-	"github.com/acme/connections/internal/keyring"
-	"github.com/acme/connections/internal/secret"
+	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
 )
@@ -26,11 +26,43 @@ const (
 type answer struct {
 	state, code, failure, issuer string
 	hasIssuer                    bool
+	// extra are the other parameters that the connector wants, those that are there.
+	extra map[string]string
+}
+
+// names are the parameters of a callback.
+type names struct {
+	state, code string
+	extra       []string
+}
+
+// standardNames are those of RFC 6749 §4.1.2.
+func standardNames() names { return names{state: "state", code: "code"} }
+
+// namesOf are those of a connector.
+func namesOf(c connector.Connector) names {
+	n := standardNames()
+	if c.Callback == nil {
+		return n
+	}
+	if c.Callback.StateParam != "" {
+		n.state = c.Callback.StateParam
+	}
+	if c.Callback.CodeParam != "" {
+		n.code = c.Callback.CodeParam
+	}
+	for _, value := range c.Callback.Capture {
+		n.extra = append(n.extra, value.Param)
+	}
+	if c.Callback.ScopeParam != "" {
+		n.extra = append(n.extra, c.Callback.ScopeParam)
+	}
+	return n
 }
 
 // parseAnswer reads the query. Our parameters must not repeat (RFC 6749 §3.1), under whatever spelling; others are not
 // looked at, so that a provider's careless error_description does not hide its answer.
-func parseAnswer(rawQuery string) (answer, bool) {
+func parseAnswer(rawQuery string, n names) (answer, bool) {
 	if len(rawQuery) > maxQuery {
 		return answer{}, false
 	}
@@ -38,7 +70,7 @@ func parseAnswer(rawQuery string) (answer, bool) {
 	for pair := range strings.SplitSeq(rawQuery, "&") {
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(rawName)
-		if err != nil || (name != "state" && name != "code" && name != "error" && name != "iss") {
+		if err != nil || (name != n.state && name != n.code && name != "error" && name != "iss" && !slices.Contains(n.extra, name)) {
 			continue
 		}
 		value, err := url.QueryUnescape(rawValue)
@@ -47,20 +79,47 @@ func parseAnswer(rawQuery string) (answer, bool) {
 		}
 		values[name] = value
 	}
-	a := answer{state: values["state"], code: values["code"], failure: values["error"]}
+	a := answer{state: values[n.state], code: values[n.code], failure: values["error"]}
 	a.issuer, a.hasIssuer = values["iss"]
+	for _, name := range n.extra {
+		if value := values[name]; value != "" {
+			if a.extra == nil {
+				a.extra = make(map[string]string)
+			}
+			a.extra[name] = value
+		}
+	}
 	return a, a.state != "" && (a.code == "") != (a.failure == "")
+}
+
+// stateOf finds the state, by its name, or, where a provider has another name for it, by its form.
+func stateOf(rawQuery string) string {
+	if a, _ := parseAnswer(rawQuery, standardNames()); a.state != "" || len(rawQuery) > maxQuery {
+		return a.state
+	}
+	found := ""
+	for pair := range strings.SplitSeq(rawQuery, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if len(value) != randomSecret || strings.HasPrefix(name, "state") {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = value
+	}
+	return found
 }
 
 // callback takes the provider's answer: it checks that it belongs to this browser and comes from the server that was
 // asked, consumes the request, stores the code sealed, tells the workflow, and sends the browser to a clean URL.
 func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
-	a, wellFormed := parseAnswer(r.URL.RawQuery)
-	if a.state == "" {
+	state := stateOf(r.URL.RawQuery)
+	if state == "" {
 		s.strangeAnswer(w)
 		return
 	}
-	request, err := s.Vault.AuthRequestByState(r.Context(), connections.HashSecret(a.state))
+	request, err := s.Vault.AuthRequestByState(r.Context(), connections.HashSecret(state))
 	switch {
 	case errors.Is(err, vault.ErrNotFound):
 		s.strangeAnswer(w)
@@ -77,7 +136,13 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 		s.toResult(w, request.ID)
 		return
 	}
-	consumption, signal := s.judge(request, a, wellFormed)
+	asked, err := s.askedOf(r.Context(), request)
+	if err != nil {
+		s.unavailable(w)
+		return
+	}
+	a, wellFormed := parseAnswer(r.URL.RawQuery, namesOf(asked.connector))
+	consumption, signal := s.judge(r.Context(), asked, a, wellFormed && a.state == state, r.URL.RawQuery)
 	switch err := s.Vault.ConsumeAuthRequest(r.Context(), consumption); {
 	case errors.Is(err, vault.ErrConsumed):
 		s.toResult(w, request.ID)
@@ -94,31 +159,6 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	s.signal(r.Context(), request.ConnectionID, signal)
 	s.toResult(w, request.ID)
-}
-
-// judge decides what an answer means; whatever it is, it uses up the request.
-func (s *Server) judge(request vault.AuthRequest, a answer, wellFormed bool) (vault.Consumption, workflows.Callback) {
-	refuse := func(reason workflows.Reason) (vault.Consumption, workflows.Callback) {
-		s.Log.Warn("consent came to nothing", slog.String("connection", request.ConnectionID), slog.String("reason", string(reason)))
-		return vault.Consumption{RequestID: request.ID, At: s.Now(), Outcome: string(reason)},
-			workflows.Callback{RequestID: request.ID, Reason: reason}
-	}
-	// RFC 9207 §2.4: exact comparison; a server that announces "iss" must send it, with errors too.
-	if request.Issuer != "" && (!a.hasIssuer || a.issuer != request.Issuer) {
-		return refuse(workflows.ReasonIssuerMismatch)
-	}
-	if !wellFormed {
-		return refuse(workflows.ReasonConsentFailed)
-	}
-	if a.failure != "" {
-		return refuse(reasonOfError(a.failure))
-	}
-	sealed, err := s.Keys.Vault.SealString(keyring.Code(request.ID), secret.New(a.code))
-	if err != nil {
-		return refuse(workflows.ReasonInternal)
-	}
-	return vault.Consumption{RequestID: request.ID, At: s.Now(), Code: sealed},
-		workflows.Callback{RequestID: request.ID, SealedCode: sealed}
 }
 
 // reasonOfError maps the error codes of RFC 6749 §4.1.2.1 and OpenID Connect Core §3.1.2.6.

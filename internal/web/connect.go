@@ -56,7 +56,10 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, linkHash []byte)
 		s.unavailable(w)
 		return target{}, false
 	}
-	conn, err := s.Catalogue.Get(connection.Connector)
+	conn, err := s.Catalogue.Get(r.Context(), connection.Connector)
+	if err == nil {
+		conn, err = conn.Resolve(connection.Inputs)
+	}
 	status := workflows.ConnectionStatus(connection.Status)
 	switch {
 	case err != nil || conn.Authorize == nil:
@@ -78,7 +81,14 @@ type connectPage struct {
 	Platform, Connector, Owner string
 	Scopes                     []string
 	Reconnect                  bool
+	// Inputs are what was entered for the connection, such as the name of a shop.
+	Inputs []entered
+	// RedirectURI is shown where the OAuth app is the customer's own: what it must have registered.
+	RedirectURI string
 }
+
+// entered is one input, for people.
+type entered struct{ Label, Value string }
 
 // showConnect shows the Connect page. It consumes nothing: mail scanners open links. It gives the browser its cookie,
 // so that a button pressed twice comes twice from the same browser, whichever answer the browser reads.
@@ -88,10 +98,17 @@ func (s *Server) showConnect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.knowBrowser(w, r, t.link)
-	s.render(w, http.StatusOK, "connect.html", connectPage{
+	page := connectPage{
 		Platform: s.Platform, Connector: t.connector.Name, Owner: t.connection.Owner,
 		Scopes: t.connection.RequestedScopes, Reconnect: t.connection.Generation > 0,
-	})
+	}
+	for _, input := range t.connector.Inputs {
+		page.Inputs = append(page.Inputs, entered{input.Label, t.connection.Inputs[input.Name]})
+	}
+	if integration, err := s.Vault.Integration(r.Context(), t.connection.IntegrationID); err == nil && integration.Owner != "" {
+		page.RedirectURI = s.redirectURI(t)
+	}
+	s.render(w, http.StatusOK, "connect.html", page)
 }
 
 // startConsent is the button.
@@ -120,7 +137,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, t target) {
 	now := s.Now()
 	err = s.Vault.StartConsent(r.Context(), t.link.Hash, vault.AuthRequest{
 		ID: id, StateHash: stateHash, ConnectionID: t.connection.ID, LinkHash: t.link.Hash,
-		Issuer: t.connector.Issuer, RedirectURI: s.Connections.RedirectURI(), Scopes: t.connection.RequestedScopes,
+		Issuer: t.connector.Issuer, RedirectURI: s.redirectURI(t), Scopes: t.connection.RequestedScopes,
 		BrowserHash: browserHash, Verifier: sealed, CreatedAt: now, ExpiresAt: now.Add(requestLife),
 	})
 	switch {
@@ -138,15 +155,20 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, t target) {
 		return
 	}
 	s.Log.InfoContext(r.Context(), "consent begins", slog.String("connection", t.connection.ID), slog.String("request", id))
-	w.Header().Set("Location", oauth.AuthorizeURL(t.connector, integration.ClientID, s.Connections.RedirectURI(), state, verifier, t.connection.RequestedScopes))
+	w.Header().Set("Location", oauth.AuthorizeURL(t.connector, integration.ClientID, s.redirectURI(t), state, verifier, t.connection.RequestedScopes))
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// redirectURI is what the provider sends the browser back to.
+func (s *Server) redirectURI(t target) string {
+	return oauth.RedirectURI(t.connector, s.Connections.RedirectURI())
 }
 
 // knowBrowser makes sure that the browser has its cookie for this link, and returns the hash of the secret in it. A
 // cookie that is there stays: the browser may have another page of the same link under way.
 func (s *Server) knowBrowser(w http.ResponseWriter, r *http.Request, link vault.Link) (hash []byte) {
 	var text string
-	if cookie, err := r.Cookie(s.cookieName(link.Hash)); err == nil && len(cookie.Value) == browserSecret {
+	if cookie, err := r.Cookie(s.cookieName(link.Hash)); err == nil && len(cookie.Value) == randomSecret {
 		text, hash = cookie.Value, connections.HashSecret(cookie.Value)
 	} else {
 		text, hash = connections.NewSecret()
@@ -158,8 +180,8 @@ func (s *Server) knowBrowser(w http.ResponseWriter, r *http.Request, link vault.
 	return hash
 }
 
-// browserSecret is the length of what connections.NewSecret makes.
-const browserSecret = 43
+// randomSecret is the length of what connections.NewSecret makes.
+const randomSecret = 43
 
 // cookieName is one cookie a flow, so that flows in two tabs do not disturb each other. The prefix makes browsers
 // refuse it from any other host or path, but needs https.

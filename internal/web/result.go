@@ -84,7 +84,7 @@ func (s *Server) showResult(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := res.connection.Connector
-	if conn, err := s.Catalogue.Get(name); err == nil {
+	if conn, err := s.Catalogue.Get(r.Context(), name); err == nil {
 		name = conn.Name
 	}
 	switch res.state {
