@@ -118,7 +118,7 @@ func newRig(t testing.TB, mod ...func(*connector.Connector)) *rig {
 		ID: "sandbox", Name: "Sandbox", Grants: []string{connector.AuthorizationCode, connector.ClientCredentials},
 		Authorize: &connector.Authorize{URL: endpoints.Authorization, PKCE: "S256"},
 		Token:     connector.TokenCall{URL: endpoints.Token, Auth: connector.AuthBasic},
-		Revoke: &connector.Revoke{URL: endpoints.Revocation}, Scopes: connector.Scopes{Separator: " "}, Loopback: true,
+		Revoke:    &connector.Revoke{URL: endpoints.Revocation}, Scopes: connector.Scopes{Separator: " "}, Loopback: true,
 	}
 	for _, m := range mod {
 		m(&c)
@@ -198,25 +198,34 @@ func (r *rig) instance(mod ...func(*activities.Config)) *activities.Activities {
 	return activities.New(config)
 }
 
-// integrate stores a client as an integration of the same name.
-func (r *rig) integrate(client sandbox.Client) {
+// integrate stores a client as an integration of the same name, with its own secret or with others.
+func (r *rig) integrate(client sandbox.Client, others ...string) {
 	r.t.Helper()
-	sealed, err := r.keys.Vault.SealString(keyring.ClientSecret(client.ID), client.Secret)
-	require.NoError(r.t, err)
-	require.NoError(r.t, r.vault.PutIntegration(r.t.Context(), vault.Integration{
-		ID: client.ID, Connector: "sandbox", ClientID: client.ID, Secrets: [][]byte{sealed},
-	}))
+	if others == nil {
+		others = []string{client.Secret.Reveal()}
+	}
+	i := vault.Integration{ID: client.ID, Connector: "sandbox", ClientID: client.ID}
+	for _, text := range others {
+		sealed, err := r.keys.Vault.SealString(keyring.ClientSecret(client.ID), secret.New(text))
+		require.NoError(r.t, err)
+		i.Secrets = append(i.Secrets, sealed)
+	}
+	require.NoError(r.t, r.vault.PutIntegration(r.t.Context(), i))
 }
 
 // create makes a connection of the app, by authorization code.
-func (r *rig) create() {
+func (r *rig) create(mod ...func(*vault.Connection)) {
 	r.t.Helper()
 	r.integrate(r.provider.Clients().App)
-	require.NoError(r.t, r.vault.CreateConnection(r.t.Context(), vault.Connection{
+	c := vault.Connection{
 		ID: r.id, Owner: "acme", Connector: "sandbox", IntegrationID: sandbox.AppClientID,
 		Grant: string(workflows.GrantAuthorizationCode), RequestedScopes: appScopes,
 		Status: string(workflows.StatusPending), StatusSeq: 1, CreatedAt: time.Now(),
-	}))
+	}
+	for _, m := range mod {
+		m(&c)
+	}
+	require.NoError(r.t, r.vault.CreateConnection(r.t.Context(), c))
 }
 
 // createMachine makes a connection by client credentials.
@@ -231,11 +240,13 @@ func (r *rig) createMachine() {
 }
 
 // consent walks through the provider's pages and stores the answer, as the web does.
-func (r *rig) consent(requestID string) workflows.ExchangeInput {
+func (r *rig) consent(requestID string, mod ...func(*vault.Consumption)) workflows.ExchangeInput {
 	r.t.Helper()
 	requestID += r.suffix
 	ctx := r.t.Context()
 	conn, err := r.catalogue.Get(context.Background(), "sandbox")
+	require.NoError(r.t, err)
+	conn, err = conn.Resolve(r.row().Inputs)
 	require.NoError(r.t, err)
 	verifier := oauth.NewVerifier()
 	code := r.walk(oauth.AuthorizeURL(conn, sandbox.AppClientID, redirectURI, "state", verifier, appScopes))
@@ -252,7 +263,11 @@ func (r *rig) consent(requestID string) workflows.ExchangeInput {
 	}))
 	sealedCode, err := r.keys.Vault.SealString(keyring.Code(requestID), code)
 	require.NoError(r.t, err)
-	require.NoError(r.t, r.vault.ConsumeAuthRequest(ctx, vault.Consumption{RequestID: requestID, At: now, Code: sealedCode}))
+	told := vault.Consumption{RequestID: requestID, At: now, Code: sealedCode}
+	for _, m := range mod {
+		m(&told)
+	}
+	require.NoError(r.t, r.vault.ConsumeAuthRequest(ctx, told))
 	return workflows.ExchangeInput{ID: r.id, RequestID: requestID, SealedCode: sealedCode}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -46,12 +47,20 @@ type call func(ctx context.Context, g grant, hooks oauth.Hooks) (oauth.Reply, er
 func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do call) (workflows.TokenSet, error) {
 	start.Lease = lease
 	finished, rejected := 0, 0
+	// another reports whether a call ended with a rejected secret, and there is one that is yet to be tried.
+	another := func(s *spending) bool {
+		if ctx.Err() != nil || s.secrets == 0 {
+			return false
+		}
+		rejected++
+		return rejected < s.secrets
+	}
 	for {
 		if s := a.joined(start.ConnectionID); s != nil {
 			set, err := s.wait(ctx)
 			switch {
 			case start.RequestID == "" && err == nil && set.Generation > start.Generation,
-				start.RequestID == "" && err != nil && s.kind == start.Kind:
+				start.RequestID == "" && err != nil && s.kind == start.Kind && !another(s):
 				// A renewal shares the outcome of the one under way, good or bad; that of an exchange only if it is good.
 				return set, err
 			case ctx.Err() != nil:
@@ -72,10 +81,8 @@ func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do cal
 		case vault.BeginStarted:
 			s := a.detach(ctx, begun, do)
 			set, err := s.wait(ctx)
-			if ctx.Err() == nil && s.secrets > 0 {
-				if rejected++; rejected < s.secrets {
-					continue
-				}
+			if another(s) {
+				continue
 			}
 			return set, err
 		case vault.BeginReplied:
@@ -255,6 +262,10 @@ func (a *Activities) land(ctx context.Context, g grant, attempt vault.Attempt, r
 			c := g.connection
 			c.Generation, c.AccessToken, c.RefreshToken = generation, commit.AccessToken, commit.RefreshToken
 			c.IssuedAt, c.ExpiresAt, c.TokenType, c.GrantedScopes = commit.IssuedAt, commit.ExpiresAt, commit.TokenType, commit.GrantedScopes
+			// The caller is told what the row says, and that is the two merged.
+			c.Metadata = make(map[string]string, len(g.connection.Metadata)+len(commit.Metadata))
+			maps.Copy(c.Metadata, g.connection.Metadata)
+			maps.Copy(c.Metadata, commit.Metadata)
 			return a.tokenSet(ctx, c), nil
 		}
 		if !errors.Is(err, vault.ErrConflict) {

@@ -30,8 +30,11 @@ anything that may be a credential. It needs the keyset "vault", so it is for ope
 				return a.print(r)
 			}
 			rows := [][2]string{
-				{"at", r.At.Format(time.RFC3339)}, {"call", r.Call}, {"HTTP status", fmt.Sprint(r.Status)},
-				{"reason", r.Reason}, {"which means", workflows.Reason(r.Reason).Sentence()},
+				{"at", r.At.Format(time.RFC3339)},
+				{"call", r.Call},
+				{"HTTP status", fmt.Sprint(r.Status)},
+				{"reason", r.Reason},
+				{"which means", workflows.Reason(r.Reason).Sentence()},
 			}
 			for _, name := range slices.Sorted(maps.Keys(r.Said)) {
 				rows = append(rows, [2]string{"it said: " + name, r.Said[name]})

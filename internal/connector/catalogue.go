@@ -119,6 +119,9 @@ func decode(content []byte, loopback bool) (Connector, error) {
 		return Connector{}, errors.New("not a connector: there is something after it")
 	}
 	c.Loopback = loopback
+	if c.Scopes.Separator == "" {
+		c.Scopes.Separator = " "
+	}
 	return c, nil
 }
 

@@ -173,7 +173,7 @@ func (c Connector) checkURL(f *faults, name, raw string) {
 		f.add("%s is not a URL", name)
 	case u.User != nil || (u.Fragment != "" && !pageRoute(name, u)):
 		f.add("%s must not hold a user or a fragment", name)
-	case u.Scheme != "https" && !(u.Scheme == "http" && c.Loopback && IsLoopback(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !c.Loopback || !IsLoopback(u.Hostname())):
 		f.add("%s must be https", name)
 	case !c.Loopback && (IsLoopback(u.Hostname()) || u.Port() != ""):
 		f.add("%s leads to this machine, or to a port of its own: that is for \"worker --dev\"", name)

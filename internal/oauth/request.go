@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -72,9 +73,7 @@ func (t *transport) encode(request *http.Request, form url.Values) error {
 	switch {
 	case request.Method == http.MethodGet:
 		query := request.URL.Query()
-		for name, list := range values {
-			query[name] = list
-		}
+		maps.Copy(query, values)
 		// The URL is shared with the request that was cloned.
 		target := *request.URL
 		target.RawQuery = query.Encode()

@@ -92,7 +92,7 @@ func at(base string, mod ...func(*connector.Connector)) connector.Connector {
 		ID: "test", Name: "Test", Grants: []string{connector.AuthorizationCode, connector.ClientCredentials},
 		Authorize: &connector.Authorize{URL: base + "/authorize", PKCE: "S256"},
 		Token:     connector.TokenCall{URL: base + "/token", Auth: connector.AuthBasic},
-		Revoke: &connector.Revoke{URL: base + "/revoke"}, Scopes: connector.Scopes{Separator: " "}, Loopback: true,
+		Revoke:    &connector.Revoke{URL: base + "/revoke"}, Scopes: connector.Scopes{Separator: " "}, Loopback: true,
 	}
 	for _, m := range mod {
 		m(&c)
@@ -109,7 +109,7 @@ func newClient() *oauth.Client { return oauth.NewClient(5*time.Second, noon) }
 
 func refresh(t testing.TB, c connector.Connector, hooks oauth.Hooks) (oauth.Reply, error) {
 	t.Helper()
-	return newClient().Refresh(t.Context(), c, app(), oauth.Renewal{Token: secret.New(canary+"-rt")}, hooks)
+	return newClient().Refresh(t.Context(), c, app(), oauth.Renewal{Token: secret.New(canary + "-rt")}, hooks)
 }
 
 func requireFailure(t testing.TB, err error, kind oauth.Kind) {
