@@ -1,5 +1,5 @@
 # Everything a person needs: "make test" is the README's test command, "make lint" what CI runs after it.
-.PHONY: test lint deps build
+.PHONY: test lint fuzz deps build
 
 # The first run builds the Temporal CLI once, hence the timeout.
 test: deps
@@ -11,6 +11,10 @@ deps:
 
 lint:
 	@.ci/lint
+
+# Each fuzz target for a minute (FUZZTIME=10s for less).
+fuzz:
+	@.ci/fuzz
 
 build:
 	go build -o bin/ ./worker ./starter
