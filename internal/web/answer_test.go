@@ -7,6 +7,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/acme/connections/internal/connector"
+	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/workflows"
 )
 
 func TestParseAnswer(t *testing.T) {
@@ -83,6 +87,42 @@ func FuzzParseAnswer(f *testing.F) {
 		}
 		if ok && (a.state == "" || (a.code == "") == (a.failure == "")) {
 			t.Fatalf("accepted without sense: %+v", a)
+		}
+	})
+}
+
+// FuzzTold: whatever an answer says, only values that fit an input's pattern replace it.
+func FuzzTold(f *testing.F) {
+	for _, seed := range []string{
+		"", "accounts-server=https://accounts.shops.eu", "accounts-server=https://accounts.shops.evil.com", "shop=my-store.shops.test",
+		"shop=other.shops.test&realm=7", "accounts-server=https%3A%2F%2Faccounts.shops.eu%0A", "realm=%00&shop=", "accounts-server=..",
+	} {
+		f.Add(seed)
+	}
+	c := connector.Connector{
+		Inputs: []connector.Input{{Name: "region", Pattern: "^(com|eu)$"}, {Name: "shop", Pattern: "^[a-z-]+$"}},
+		Callback: &connector.Callback{Capture: []connector.CallbackValue{
+			{Param: "accounts-server", Pattern: `^https://accounts\.shops\.(.+)$`, Input: "region"},
+			{Param: "shop", Pattern: `^([a-z-]+)\.shops\.test$`, Input: "shop", Match: true},
+			{Param: "realm", Pattern: "^[0-9]+$"},
+		}},
+	}
+	q := asked{connector: c, connection: vault.Connection{Inputs: map[string]string{"shop": "my-store", "region": "com"}}}
+	f.Fuzz(func(t *testing.T, raw string) {
+		a, _ := parseAnswer(raw, namesOf(c))
+		var told vault.Consumption
+		if reason := (&Server{}).told(t.Context(), q, a, raw, &told); reason != workflows.ReasonNone {
+			return
+		}
+		for name, value := range told.Inputs {
+			if (name == "region" && value != "com" && value != "eu") || (name == "shop" && value != "my-store") {
+				t.Fatalf("%q became %q", name, value)
+			}
+		}
+		for _, digit := range told.Captured["realm"] {
+			if digit < '0' || digit > '9' {
+				t.Fatalf("realm became %q", told.Captured["realm"])
+			}
 		}
 	})
 }
