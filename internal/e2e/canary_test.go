@@ -100,6 +100,14 @@ func (i *insider) learn(id string) {
 	}
 }
 
+// machineSecret is the secret of the sandbox's machine client.
+func (i *insider) machineSecret(s *system) string {
+	i.t.Helper()
+	content, err := os.ReadFile(s.dev.MachineSecretFile())
+	require.NoError(i.t, err)
+	return strings.TrimSpace(string(content))
+}
+
 // consent gives consent and learns every secret that passes the browser, and the PKCE verifier behind it.
 func (i *insider) consent(link string) *browser {
 	i.t.Helper()
@@ -181,6 +189,25 @@ func TestCanary(t *testing.T) {
 	in.known.add("provider text", "canary-in-a-provider-text")
 	faults(`{}`)
 
+	// A connector of one's own, a wrong secret in front of the right one, and a refusal that echoes a token, explained.
+	file := filepath.Join(t.TempDir(), "own.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"id":"own","name":"Own","issuer":"`+s.dev.Sandbox.Issuer+`","discovery":true}`), 0o600))
+	require.Zero(t, run("connectors", "add", file).exit)
+	for _, secret := range []string{in.machineSecret(s), "canary-of-a-rotated-secret"} {
+		r = s.starterWith(secret, "integrations", "set", "own", "--client-id", "sandbox-m2m", "--client-secret-file", "-")
+		require.Zero(t, r.exit, r.stderr)
+		said.WriteString(r.stdout + r.stderr)
+	}
+	own := s.view("connect", "own", "--grant", "client_credentials", "--scope", "contacts.read", "--wait")
+	in.learn(own.ID)
+	faults(`{"count":1,"status":400,"body":"{\"error\":\"odd\",\"access_token\":\"canary-of-an-echoed-token\"}","content_type":"application/json"}`)
+	in.known.add("echoed token", "canary-of-an-echoed-token")
+	require.NotZero(t, run("refresh", own.ID).exit)
+	explained := run("explain", own.ID)
+	require.Contains(t, explained.stdout, "odd")
+	require.Zero(t, run("refresh", own.ID).exit)
+	in.learn(own.ID)
+
 	// A lost reply, then everything that shows a connection.
 	faults(`{"count":1,"grant":"refresh_token","lose_reply_after":true}`)
 	require.NotZero(t, run("refresh", code.ID).exit)
@@ -201,7 +228,7 @@ func TestCanary(t *testing.T) {
 	// Before the end: queries, descriptions and rows hold what they will ever hold.
 	in.search("the answers of a running connection", s.answers(code.ID))
 	in.searchFiles(s)
-	for _, id := range []string{code.ID, machine.ID} {
+	for _, id := range []string{code.ID, machine.ID, own.ID} {
 		require.Zero(t, run("disconnect", id).exit)
 		s.await(id, func(v connections.View) bool { return v.Status == "disconnected" })
 		row, err := in.store.Connection(t.Context(), id)
