@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -196,6 +197,18 @@ func (r *rig) instance(mod ...func(*activities.Config)) *activities.Activities {
 		m(&config)
 	}
 	return activities.New(config)
+}
+
+// changed is the connector as another version of it has it.
+func (r *rig) changed(change func(*connector.Connector)) func(*activities.Config) {
+	return func(config *activities.Config) {
+		c, err := r.catalogue.Get(context.Background(), "sandbox")
+		require.NoError(r.t, err)
+		c.Inputs = slices.Clone(c.Inputs)
+		change(&c)
+		config.Catalogue = &connector.Catalogue{}
+		require.NoError(r.t, config.Catalogue.Add(c))
+	}
 }
 
 // integrate stores a client as an integration of the same name, with its own secret or with others.

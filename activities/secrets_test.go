@@ -245,7 +245,10 @@ func TestSecrets_OnlyARejectedClientShowsTheNext(t *testing.T) {
 	t.Parallel()
 	shared := newRig(t)
 	for _, f := range []sandbox.Faults{
-		{Status: 500}, {Status: 401}, {Status: 400, Body: `{"error":"invalid_grant"}`}, {Status: 401, Body: `{"error":"unauthorized_client"}`},
+		{Status: 500},
+		{Status: 401},
+		{Status: 400, Body: `{"error":"invalid_grant"}`},
+		{Status: 401, Body: `{"error":"unauthorized_client"}`},
 		{LoseReplyAfter: true},
 	} {
 		r := shared.another(t)

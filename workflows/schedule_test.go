@@ -61,6 +61,42 @@ func TestNextRenewalOfOddTokens(t *testing.T) {
 	}
 }
 
+func TestNextRenewalWithinBounds(t *testing.T) {
+	t.Parallel()
+	usual := workflows.NextRenewal("a", token(time.Hour)).Sub(issued)
+	for name, c := range map[string]struct {
+		from, to, want time.Duration // zero for no bound
+	}{
+		"none":                     {0, 0, usual},
+		"from before":              {time.Minute, 0, usual},
+		"from after":               {59 * time.Minute, 0, 59 * time.Minute},
+		"from after the expiry":    {2 * time.Hour, 0, 2 * time.Hour},
+		"to after":                 {0, 59 * time.Minute, usual},
+		"to before":                {0, time.Minute, time.Minute},
+		"to before the first wait": {0, time.Second, 5 * time.Second},
+		"to at the issue":          {0, time.Nanosecond, 5 * time.Second},
+		"to before the issue":      {0, -time.Hour, 5 * time.Second},
+		"between":                  {time.Minute, 2 * time.Minute, 2 * time.Minute},
+		"from counts more":         {30 * time.Minute, 10 * time.Minute, 30 * time.Minute},
+	} {
+		bound := func(d time.Duration) time.Time {
+			if d == 0 {
+				return time.Time{}
+			}
+			return issued.Add(d)
+		}
+		set := token(time.Hour)
+		set.RenewFrom, set.RenewTo = bound(c.from), bound(c.to)
+		require.Equal(t, c.want, workflows.NextRenewal("a", set).Sub(issued), name)
+
+		stands := set
+		stands.ExpiresAt, stands.RenewBy = time.Time{}, set.ExpiresAt
+		require.Equal(t, c.want, workflows.NextRenewal("a", stands).Sub(issued), "%s, unknown expiry", name)
+		set.Renewable = false
+		require.Zero(t, workflows.NextRenewal("a", set), name)
+	}
+}
+
 func TestRungDoublesToAnHour(t *testing.T) {
 	t.Parallel()
 	last := time.Duration(0)

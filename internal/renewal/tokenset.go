@@ -64,8 +64,9 @@ func bounds(r connector.Refresh, set workflows.TokenSet, pending bool) (from, to
 	if set.ExpiresAt.IsZero() {
 		return from, to
 	}
-	if r.LeadSeconds > 0 {
-		to = set.ExpiresAt.Add(-seconds(r.LeadSeconds))
+	if lead := seconds(r.LeadSeconds); lead > 0 && lead < set.ExpiresAt.Sub(set.IssuedAt) {
+		// A lead as long as the life itself would have each new token renewed at once.
+		to = set.ExpiresAt.Add(-lead)
 	}
 	if r.WindowSeconds > 0 {
 		if opens := set.ExpiresAt.Add(-seconds(r.WindowSeconds)); opens.After(from) {
