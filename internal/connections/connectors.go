@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 
 	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/oauth"
@@ -56,7 +57,7 @@ func (c *Client) checkHosts(ctx context.Context, conn connector.Connector) error
 			continue
 		}
 		if err := oauth.CheckHost(ctx, resolver, host); errors.Is(err, oauth.ErrForbiddenAddress) {
-			return connectorFault(fmt.Errorf("%s is not at a public address: a provider's URLs must lead to the internet, never inside", host))
+			return connectorFault(fmt.Errorf("host %s is not at a public address: a provider's URLs must lead to the internet, never inside", host))
 		}
 	}
 	return nil
@@ -106,8 +107,31 @@ func (c *Client) mayReplace(ctx context.Context, document []byte, next connector
 	return nil
 }
 
+// hostsOf are where a connector leads: its domains, and the hosts of its URLs as they are written, inputs and all.
 func hostsOf(conn connector.Connector) []string {
 	hosts := append(conn.LiteralHosts(), conn.Hosts...)
+	urls := []string{conn.Token.URL, conn.Refresh.URL}
+	if conn.Authorize != nil {
+		urls = append(urls, conn.Authorize.URL)
+	}
+	if conn.Upgrade != nil {
+		urls = append(urls, conn.Upgrade.URL)
+	}
+	if conn.Revoke != nil {
+		urls = append(urls, conn.Revoke.URL)
+	}
+	for _, step := range conn.Steps {
+		urls = append(urls, step.URL)
+	}
+	for _, address := range urls {
+		_, rest, _ := strings.Cut(address, "://")
+		if end := strings.IndexAny(rest, "/?"); end >= 0 {
+			rest = rest[:end]
+		}
+		if strings.Contains(rest, "{") {
+			hosts = append(hosts, rest)
+		}
+	}
 	slices.Sort(hosts)
 	return slices.Compact(hosts)
 }

@@ -138,7 +138,7 @@ func (c *Client) PutIntegration(ctx context.Context, r IntegrationRequest) (vaul
 	if err != nil && !errors.Is(err, vault.ErrNotFound) {
 		return i, vaultError(err, id)
 	}
-	if i.ClientID != r.ClientID || r.Only {
+	if i.ClientID != r.ClientID || i.Connector != r.Connector || r.Only {
 		i.Secrets = nil
 	}
 	sealed, err := c.Keys.Vault.SealString(keyring.ClientSecret(id), r.ClientSecret)
@@ -146,6 +146,11 @@ func (c *Client) PutIntegration(ctx context.Context, r IntegrationRequest) (vaul
 		return i, err
 	}
 	if sealed != nil && !c.firstSecret(i).Equal(r.ClientSecret) {
+		// One that comes back is not tried twice.
+		i.Secrets = slices.DeleteFunc(i.Secrets, func(other []byte) bool {
+			text, err := c.Keys.Vault.OpenString(keyring.ClientSecret(id), other)
+			return err == nil && text.Equal(r.ClientSecret)
+		})
 		i.Secrets = slices.Insert(i.Secrets, 0, sealed)
 		i.Secrets = i.Secrets[:min(len(i.Secrets), maxSecrets)]
 	}

@@ -93,15 +93,15 @@ func checkFields(t *testing.T, root, node map[string]any, of reflect.Type, path 
 	properties, ok := deref(root, node)["properties"].(map[string]any)
 	require.True(t, ok, "%s has no properties in the schema", path)
 	names := map[string]bool{}
-	for i := range of.NumField() {
-		name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+	for field := range of.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name == "-" {
 			continue
 		}
 		names[name] = true
 		property, ok := properties[name].(map[string]any)
 		require.True(t, ok, "%s.%s is missing in the schema", path, name)
-		inner, items := of.Field(i).Type, false
+		inner, items := field.Type, false
 		for inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice {
 			items = items || inner.Kind() == reflect.Slice
 			inner = inner.Elem()

@@ -121,13 +121,13 @@ func (c Connector) expandURL(text string, values map[string]string) (string, err
 	}
 	for _, name := range names {
 		if v := values[name]; !urlSafe.MatchString(v) || strings.Contains(v, "..") || strings.Contains(v, "//") || v == "." {
-			return "", inputFault("%q cannot be part of a URL of %s.", cut(v), c.Name)
+			return "", inputFault("%q cannot be part of a URL of %s. %s", cut(v), c.Name, c.inputHelp())
 		}
 	}
 	full := expand(text, values)
 	u, err := url.Parse(full)
 	if err != nil || u.User != nil || u.Fragment != "" || u.Host == "" || len(variables(full)) > 0 {
-		return "", inputFault("What was entered does not make a URL of %s.", c.Name)
+		return "", inputFault("What was entered does not make a URL of %s. %s", c.Name, c.inputHelp())
 	}
 	if !hostTemplated(text) {
 		return full, nil
@@ -138,7 +138,7 @@ func (c Connector) expandURL(text string, values map[string]string) (string, err
 	case u.Port() != "" && u.Port() != "443":
 		return "", inputFault("%s is called on port 443 only, not on %s.", c.Name, u.Port())
 	case !hostName.MatchString(host) || net.ParseIP(host) != nil:
-		return "", inputFault("%q is not the name of a host that %s can be reached at.", cut(host), c.Name)
+		return "", inputFault("%q is not the name of a host that %s can be reached at: it must be a name with its domain, no address.", cut(host), c.Name)
 	case len(c.Hosts) > 0 && !Under(host, c.Hosts):
 		return "", inputFault("%q is not a host of %s: it must be below %s.", cut(host), c.Name, strings.Join(c.Hosts, " or "))
 	}

@@ -13,7 +13,7 @@ type UnknownError struct {
 }
 
 func (e *UnknownError) Error() string {
-	s := fmt.Sprintf("there is no connector %q", e.ID)
+	s := fmt.Sprintf("there is no connector %q", cut(e.ID))
 	if len(e.Near) > 0 {
 		s += "; did you mean " + strings.Join(e.Near, ", ") + "?"
 	}

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"sync"
 )
 
@@ -23,6 +24,10 @@ func whole(pattern string) (*regexp.Regexp, error) {
 	defer patterns.mu.Unlock()
 	if known, ok := patterns.known[pattern]; ok {
 		return known, nil
+	}
+	// By itself first: "a)|(b" would step out of the group.
+	if _, err := syntax.Parse(pattern, syntax.Perl); err != nil {
+		return nil, err
 	}
 	expression, err := regexp.Compile(`\A(?:` + pattern + `)\z`)
 	if err != nil {

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,13 @@ func TestProviderCode(t *testing.T) {
 	s.setApp("certified", "acme", "acmes-secret")
 
 	created := s.view("connect", "certified", "--owner", "acme")
-	b := newBrowser(t).consentAt(p, *created.ConnectURL)
+	b := newBrowser(t)
+	b.open(*created.ConnectURL).submit()
+	b.open(b.url.String() + "/abort")
+	require.Equal(t, "access_denied", b.query("/callback").Get("error"))
+	s.await(created.ID, func(v connections.View) bool { return v.Reason == "consent_denied" })
+
+	b.consentAt(p, *created.ConnectURL)
 	require.Contains(t, b.url.Path, "/result/")
 	asked, answered := b.query("/auth"), b.query("/callback")
 	require.Equal(t, "S256", asked.Get("code_challenge_method"))
@@ -82,8 +89,8 @@ func TestProviderCode(t *testing.T) {
 // query is that of the last URL with this path that the browser was sent to.
 func (b *browser) query(path string) url.Values {
 	b.t.Helper()
-	for i := len(b.visited) - 1; i >= 0; i-- {
-		if u, err := url.Parse(b.visited[i]); err == nil && u.Path == path {
+	for _, visited := range slices.Backward(b.visited) {
+		if u, err := url.Parse(visited); err == nil && u.Path == path {
 			return u.Query()
 		}
 	}

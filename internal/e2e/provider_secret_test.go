@@ -19,17 +19,22 @@ func TestProviderSecretRotation(t *testing.T) {
 	created := s.view("connect", "certified", "--owner", "acme")
 	newBrowser(t).consentAt(p, *created.ConnectURL)
 	generation := s.await(created.ID, active).Generation
-	rejected := 0
-	// refreshed forces a refresh that succeeds, and tells how many secrets the provider rejected on the way.
+	counted := 0
+	// rejections is how many secrets the provider has rejected since it was last asked.
+	rejections := func() int {
+		refused := p.said("refused")[counted:]
+		for _, e := range refused {
+			require.Equal(t, "invalid_client", e.Error)
+		}
+		counted += len(refused)
+		return len(refused)
+	}
+	// refreshed forces a refresh that succeeds, and tells how many secrets were rejected on the way.
 	refreshed := func() int {
 		v := s.view("refresh", created.ID)
 		require.Equal(t, generation+1, v.Generation)
 		generation = v.Generation
-		before := rejected
-		for rejected = 0; rejected < len(p.said("refused")); rejected++ {
-			require.Equal(t, "invalid_client", p.said("refused")[rejected].Error)
-		}
-		return rejected - before
+		return rejections()
 	}
 	require.Zero(t, refreshed())
 
@@ -40,6 +45,14 @@ func TestProviderSecretRotation(t *testing.T) {
 	p.knows(p.app(s, "acme", oddSecret))
 	require.Equal(t, 1, refreshed(), "the old secret is gone, and the new one is in force")
 	require.Zero(t, refreshed())
+
+	// A code survives it as well.
+	s.setApp("certified", "acme", "a-secret-that-is-yet-to-be")
+	again := s.view("reconnect", created.ID)
+	newBrowser(t).consentAt(p, *again.ConnectURL)
+	generation = s.await(created.ID, func(v connections.View) bool { return v.Generation > generation }).Generation
+	require.Equal(t, 1, rejections())
+	require.Len(t, p.said("issued", "authorization_code"), 2)
 
 	s.setApp("certified", "acme", oddSecret, "--only")
 	require.Zero(t, refreshed())

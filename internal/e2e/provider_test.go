@@ -213,7 +213,7 @@ func (s *system) setApp(connector, clientID, secret string, flags ...string) {
 func (b *browser) consentAt(p *provider, link string) *browser {
 	b.t.Helper()
 	b.open(link)
-	require.Contains(b.t, b.page, "Connect to Certified")
+	require.Contains(b.t, b.page, "onnect to Certified")
 	b.submit()
 	require.True(b.t, strings.HasPrefix(b.url.String(), p.issuer+"/interaction/"), b.page)
 	require.Contains(b.t, b.page, `name="login"`, "the provider's login page")

@@ -92,34 +92,44 @@ func parseAnswer(rawQuery string, n names) (answer, bool) {
 	return a, a.state != "" && (a.code == "") != (a.failure == "")
 }
 
-// stateOf finds the state, by its name, or, where a provider has another name for it, by its form.
-func stateOf(rawQuery string) string {
-	if a, _ := parseAnswer(rawQuery, standardNames()); a.state != "" || len(rawQuery) > maxQuery {
-		return a.state
+// maxStates bounds how many parameters are taken for a state.
+const maxStates = 4
+
+// statesOf are what may be the state: what has its name, or, where a provider has another name for it, what has its
+// form. A code may have the same form.
+func statesOf(rawQuery string) []string {
+	if a, _ := parseAnswer(rawQuery, standardNames()); a.state != "" {
+		return []string{a.state}
 	}
-	found := ""
+	if len(rawQuery) > maxQuery {
+		return nil
+	}
+	var found []string
 	for pair := range strings.SplitSeq(rawQuery, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		if len(value) != randomSecret || strings.HasPrefix(name, "state") {
-			continue
+		rawName, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(rawName)
+		if err == nil && name != standardNames().state && len(value) == randomSecret && len(found) < maxStates {
+			found = append(found, value)
 		}
-		if found != "" {
-			return ""
-		}
-		found = value
 	}
 	return found
+}
+
+// requestOf finds the request that a callback answers, and its state.
+func (s *Server) requestOf(ctx context.Context, rawQuery string) (vault.AuthRequest, string, error) {
+	for _, state := range statesOf(rawQuery) {
+		request, err := s.Vault.AuthRequestByState(ctx, connections.HashSecret(state))
+		if !errors.Is(err, vault.ErrNotFound) {
+			return request, state, err
+		}
+	}
+	return vault.AuthRequest{}, "", vault.ErrNotFound
 }
 
 // callback takes the provider's answer: it checks that it belongs to this browser and comes from the server that was
 // asked, consumes the request, stores the code sealed, tells the workflow, and sends the browser to a clean URL.
 func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
-	state := stateOf(r.URL.RawQuery)
-	if state == "" {
-		s.strangeAnswer(w)
-		return
-	}
-	request, err := s.Vault.AuthRequestByState(r.Context(), connections.HashSecret(state))
+	request, state, err := s.requestOf(r.Context(), r.URL.RawQuery)
 	switch {
 	case errors.Is(err, vault.ErrNotFound):
 		s.strangeAnswer(w)
@@ -142,7 +152,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a, wellFormed := parseAnswer(r.URL.RawQuery, namesOf(asked.connector))
-	consumption, signal := s.judge(r.Context(), asked, a, wellFormed && a.state == state, r.URL.RawQuery)
+	consumption, signal := s.judge(asked, a, wellFormed && a.state == state, r.URL.RawQuery)
 	switch err := s.Vault.ConsumeAuthRequest(r.Context(), consumption); {
 	case errors.Is(err, vault.ErrConsumed):
 		s.toResult(w, request.ID)

@@ -192,8 +192,14 @@ func TestCallback_Issuer(t *testing.T) {
 		issuer             string
 		want               bool
 	}{
-		{true, true, own, true}, {true, false, "", false}, {false, true, own, true}, {false, false, "", true},
-		{false, true, "https://evil.test", false}, {true, true, own + "/", false}, {false, true, "", false}, {true, true, "HTTPS://as.test", false},
+		{true, true, own, true},
+		{true, false, "", false},
+		{false, true, own, true},
+		{false, false, "", true},
+		{false, true, "https://evil.test", false},
+		{true, true, own + "/", false},
+		{false, true, "", false},
+		{true, true, "HTTPS://as.test", false},
 	} {
 		q := asked{request: vault.AuthRequest{Issuer: own}, connector: connector.Connector{Authorize: &connector.Authorize{IssRequired: c.announced}}}
 		require.Equal(t, c.want, fromIssuer(q, answer{issuer: c.issuer, hasIssuer: c.present}), "%+v", c)

@@ -17,6 +17,8 @@ type asked struct {
 	request    vault.AuthRequest
 	connection vault.Connection
 	connector  connector.Connector
+	// keys may have signed the answer; only read if the connector's answers are signed.
+	keys []secret.String
 }
 
 // askedOf finds what a request was made of. The connector alone says how its answer is read and where it leads.
@@ -29,12 +31,15 @@ func (s *Server) askedOf(ctx context.Context, request vault.AuthRequest) (asked,
 	if err != nil {
 		return asked{}, err
 	}
-	conn, err = conn.Resolve(connection.Inputs)
-	return asked{request, connection, conn}, err
+	q := asked{request: request, connection: connection}
+	if q.connector, err = conn.Resolve(connection.Inputs); err == nil && conn.Callback != nil && conn.Callback.HMAC != nil {
+		q.keys, err = s.keysOf(ctx, connection.IntegrationID)
+	}
+	return q, err
 }
 
 // judge decides what an answer means; whatever it is, it uses up the request.
-func (s *Server) judge(ctx context.Context, q asked, a answer, wellFormed bool, rawQuery string) (vault.Consumption, workflows.Callback) {
+func (s *Server) judge(q asked, a answer, wellFormed bool, rawQuery string) (vault.Consumption, workflows.Callback) {
 	request := q.request
 	refuse := func(reason workflows.Reason) (vault.Consumption, workflows.Callback) {
 		s.Log.Warn("consent came to nothing", slog.String("connection", request.ConnectionID), slog.String("reason", string(reason)))
@@ -51,7 +56,7 @@ func (s *Server) judge(ctx context.Context, q asked, a answer, wellFormed bool, 
 		return refuse(reasonOfError(a.failure))
 	}
 	consumption := vault.Consumption{RequestID: request.ID, At: s.Now()}
-	if reason := s.told(ctx, q, a, rawQuery, &consumption); reason != workflows.ReasonNone {
+	if reason := told(q, a, rawQuery, &consumption); reason != workflows.ReasonNone {
 		return refuse(reason)
 	}
 	var err error
@@ -74,12 +79,12 @@ func fromIssuer(q asked, a answer) bool {
 
 // told takes what the answer says beside the code. What would lead the code or the secret elsewhere than the connector
 // allows refuses the whole answer; what is merely odd is left out.
-func (s *Server) told(ctx context.Context, q asked, a answer, rawQuery string, consumption *vault.Consumption) workflows.Reason {
+func told(q asked, a answer, rawQuery string, consumption *vault.Consumption) workflows.Reason {
 	callback := q.connector.Callback
 	if callback == nil {
 		return workflows.ReasonNone
 	}
-	if callback.HMAC != nil && !s.signed(ctx, q, callback.HMAC.Param, rawQuery) {
+	if callback.HMAC != nil && !signed(q.keys, callback.HMAC.Param, rawQuery) {
 		return workflows.ReasonIssuerMismatch
 	}
 	if scope := a.extra[callback.ScopeParam]; callback.ScopeParam != "" && scope != "" {

@@ -10,13 +10,29 @@ import (
 	"strings"
 
 	"github.com/acme/connections/internal/keyring"
+	"github.com/acme/connections/internal/secret"
 )
+
+// keysOf are the secrets of an OAuth app that can be opened.
+func (s *Server) keysOf(ctx context.Context, integrationID string) ([]secret.String, error) {
+	integration, err := s.Vault.Integration(ctx, integrationID)
+	if err != nil {
+		return nil, err
+	}
+	var keys []secret.String
+	for _, sealed := range integration.Secrets {
+		if key, err := s.Keys.Vault.OpenString(keyring.ClientSecret(integration.ID), sealed); err == nil {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
 
 // signed checks a callback's signature: HMAC-SHA-256 over all other parameters in order, keyed with the client secret
 // (shopify.dev: authorization code grant, "Verify the HMAC"). Providers differ in whether the values are encoded.
-func (s *Server) signed(ctx context.Context, q asked, param, rawQuery string) bool {
+func signed(keys []secret.String, param, rawQuery string) bool {
 	query, err := url.ParseQuery(rawQuery)
-	if err != nil {
+	if err != nil || len(query[param]) != 1 {
 		return false
 	}
 	signature, err := hex.DecodeString(query.Get(param))
@@ -24,29 +40,34 @@ func (s *Server) signed(ctx context.Context, q asked, param, rawQuery string) bo
 		return false
 	}
 	query.Del(param)
-	var plain []string
-	for name, list := range query {
-		for _, value := range list {
-			plain = append(plain, name+"="+value)
-		}
+	messages := []string{query.Encode()}
+	if message, ok := decoded(query); ok {
+		messages = append(messages, message)
 	}
-	slices.Sort(plain)
-	integration, err := s.Vault.Integration(ctx, q.connection.IntegrationID)
-	if err != nil {
-		return false
-	}
-	for _, sealed := range integration.Secrets {
-		secret, err := s.Keys.Vault.OpenString(keyring.ClientSecret(integration.ID), sealed)
-		if err != nil {
-			continue
-		}
-		for _, message := range []string{query.Encode(), strings.Join(plain, "&")} {
-			mac := hmac.New(sha256.New, []byte(secret.Reveal()))
+	for _, key := range keys {
+		for _, message := range messages {
+			mac := hmac.New(sha256.New, []byte(key.Reveal()))
 			_, _ = mac.Write([]byte(message))
-			if hmac.Equal(mac.Sum(nil), signature) {
+			if !key.Empty() && hmac.Equal(mac.Sum(nil), signature) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// decoded is the query without encoding, if it can be read in one way only: else what was signed as the value of one
+// parameter could pass for others.
+func decoded(query url.Values) (string, bool) {
+	var pairs []string
+	for name, list := range query {
+		for _, value := range list {
+			if strings.ContainsAny(name, "&=") || strings.Contains(value, "&") {
+				return "", false
+			}
+			pairs = append(pairs, name+"="+value)
+		}
+	}
+	slices.Sort(pairs)
+	return strings.Join(pairs, "&"), true
 }
