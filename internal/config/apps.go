@@ -3,7 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/acme/connections/internal/secret"
@@ -39,7 +41,11 @@ func Apps(ids []string, environ []string) ([]App, error) {
 		case clientID == "" && text == "" && file == "":
 			continue
 		case clientID == "":
-			faults = append(faults, fmt.Errorf("there is a secret in %sSECRET but no client id in %sID: set both", prefix, prefix))
+			held := prefix + "SECRET"
+			if text == "" {
+				held = prefix + "SECRET_FILE"
+			}
+			faults = append(faults, fmt.Errorf("there is a secret in %s but no client id in %sID: set both", held, prefix))
 			continue
 		case text != "" && file != "":
 			faults = append(faults, fmt.Errorf("%sSECRET and %sSECRET_FILE are both set: set one", prefix, prefix))
@@ -54,7 +60,7 @@ func Apps(ids []string, environ []string) ([]App, error) {
 		}
 		apps = append(apps, App{Connector: id, ClientID: clientID, ClientSecret: secret.New(text)})
 	}
-	for name := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if strings.HasSuffix(name, "_CLIENT_ID") || strings.HasSuffix(name, "_CLIENT_SECRET") || strings.HasSuffix(name, "_CLIENT_SECRET_FILE") {
 			faults = append(faults, fmt.Errorf("%s names no connector: \"starter connectors\" lists them", name))
 		}

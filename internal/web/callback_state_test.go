@@ -69,3 +69,22 @@ func TestCallback_StateUnderAnotherParameter(t *testing.T) {
 		r.requireOutcome(authorize, workflows.ReasonConsentFailed)
 	}
 }
+
+// TestCallback_IssuerNotAnnounced: such a server may leave "iss" out; another's name is refused all the same (RFC 9207 §2.4).
+func TestCallback_IssuerNotAnnounced(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *options) {
+		o.Connector = func(c *connector.Connector) { c.Authorize.IssRequired = false }
+	})
+	for _, issuer := range []string{"https://evil.example", r.Sandbox.Endpoints().Issuer + "/"} {
+		_, link := r.create()
+		b := r.browser()
+		authorize := b.press(link)
+		b.back(with(t, b.consent(authorize, "allow"), "iss", issuer))
+		r.requireOutcome(authorize, workflows.ReasonIssuerMismatch)
+	}
+	id, link := r.create()
+	b := r.browser()
+	b.back(with(t, b.consent(b.press(link), "allow"), "iss", "-"))
+	r.AwaitStatus(id, workflows.StatusActive)
+}
