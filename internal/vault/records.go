@@ -19,6 +19,10 @@ type Connection struct {
 	Metadata        map[string]string
 	RequestedScopes []string
 	GrantedScopes   []string
+	// Policy is one of the Policy constants, or empty for the integration's.
+	Policy string
+	// ConsentedAt is when the grant that the tokens stand on was given: at each exchange.
+	ConsentedAt time.Time
 
 	Status    string
 	Reason    string
@@ -76,6 +80,9 @@ type TokenCommit struct {
 	Metadata map[string]string
 	// Inputs are merged into the stored map: the provider may route a connection elsewhere.
 	Inputs map[string]string
+	// ConsentedAt and RequestedScopes replace the stored ones if they are set: an exchange brings them.
+	ConsentedAt     time.Time
+	RequestedScopes []string
 }
 
 // AttemptState is how far an attempt has come.
@@ -110,6 +117,10 @@ type AttemptStart struct {
 	// Settle allows beginning although the last attempt on this generation ended in doubt. It does not lift a doubt
 	// about RequestID.
 	Settle bool
+	// UnreadSince, if set, asks for BeginUnread where nobody has read the connection since.
+	UnreadSince time.Time
+	// Probe begins although the integration's breaker is open.
+	Probe bool
 }
 
 // AttemptOutcome says what BeginAttempt found.
@@ -124,6 +135,10 @@ const (
 	BeginReplied AttemptOutcome = "replied"
 	// BeginInFlight: another attempt is open and its lease has not run out.
 	BeginInFlight AttemptOutcome = "in_flight"
+	// BeginUnread: the last read was before AttemptStart.UnreadSince, or there was none.
+	BeginUnread AttemptOutcome = "unread"
+	// BeginSuspended: the breaker of the row's integration is open, and this is no probe.
+	BeginSuspended AttemptOutcome = "suspended"
 	// BeginInDoubt: the last attempt on this generation (or for this RequestID) was sent and its outcome is unknown;
 	// attempts whose lease ran out after "sent" are turned into this.
 	BeginInDoubt AttemptOutcome = "in_doubt"
@@ -138,8 +153,11 @@ const (
 type Begun struct {
 	Outcome    AttemptOutcome
 	Connection Connection
-	// Attempt is the new one for BeginStarted, the one in the way otherwise; zero for BeginNewer.
+	// Attempt is the new one for BeginStarted, the one in the way otherwise; zero for BeginNewer, BeginUnread and
+	// BeginSuspended.
 	Attempt Attempt
+	// Breaker is that of the row's integration, zero if nothing failed; set for BeginStarted and BeginSuspended.
+	Breaker Breaker
 }
 
 // Attempt is one call, or try of a call, that spends something at a provider.
@@ -223,6 +241,8 @@ type Integration struct {
 	// Secrets are sealed with the keyset "vault", in the order in which they are to be tried.
 	Secrets [][]byte
 	Scopes  []string
+	// Policy is one of the Policy constants, or empty for adaptive.
+	Policy string
 	// UpdatedAt is set by the store, at each write.
 	UpdatedAt time.Time
 }
