@@ -29,6 +29,8 @@ type Found struct {
 	Breaker Breaker
 	// LastRead is the connection's read mark; it matters only if AttemptStart.UnreadSince is set.
 	LastRead time.Time
+	// Policy is that of the connection's integration.
+	Policy string
 	// Now is the store's time.
 	Now time.Time
 }
@@ -51,6 +53,15 @@ func (d Decision) Begun(found Found) Begun {
 		begun.Breaker = found.Breaker
 	}
 	return begun
+}
+
+// alwaysFresh reports whether the connection's policy, or else its integration's, keeps it from sleeping.
+func (f Found) alwaysFresh() bool {
+	policy := f.Connection.Policy
+	if policy == "" {
+		policy = f.Policy
+	}
+	return policy == PolicyAlwaysFresh
 }
 
 // lapse ends the attempts whose lease ran out before a reply came, and returns all attempts and those it ended.
@@ -94,7 +105,7 @@ func obstacle(found Found, start AttemptStart) (AttemptOutcome, Attempt) {
 			return BeginInDoubt, a
 		}
 	}
-	if !start.UnreadSince.IsZero() && found.LastRead.Before(start.UnreadSince) {
+	if !start.UnreadSince.IsZero() && found.LastRead.Before(start.UnreadSince) && !found.alwaysFresh() {
 		return BeginUnread, Attempt{}
 	}
 	if found.Breaker.Open && !start.PassesBreaker() {

@@ -138,7 +138,7 @@ const (
 	BeginReplied AttemptOutcome = "replied"
 	// BeginInFlight: another attempt is open and its lease has not run out.
 	BeginInFlight AttemptOutcome = "in_flight"
-	// BeginUnread: the last read was before AttemptStart.UnreadSince, or there was none. A doubt about this RequestID
+	// BeginUnread: the last read was before AttemptStart.UnreadSince, or there was none, and the policy is adaptive. A doubt about this RequestID
 	// comes first.
 	BeginUnread AttemptOutcome = "unread"
 	// BeginSuspended: the breaker of the row's integration is open, and this is neither a probe nor for a RequestID: a

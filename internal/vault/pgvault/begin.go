@@ -77,7 +77,8 @@ func insertClear(start vault.AttemptStart) (query string, args []any) {
 	}
 	if !start.UnreadSince.IsZero() {
 		conditions += `
-			AND EXISTS (SELECT FROM reads AS r WHERE r.connection_id = $2 AND r.at >= $7)`
+			AND (EXISTS (SELECT FROM reads AS r WHERE r.connection_id = $2 AND r.at >= $7)
+				OR coalesce(nullif(c.policy, ''), (SELECT i.policy FROM integrations AS i WHERE i.id = c.integration_id)) = 'always_fresh')`
 		args = append(args, instant(start.UnreadSince))
 	}
 	return `
@@ -152,10 +153,11 @@ func findForBegin(ctx context.Context, tx pgx.Tx, start vault.AttemptStart) (vau
 	})
 	reads.Queue(`
 		SELECT clock_timestamp(), (SELECT at FROM reads WHERE connection_id = c.id), (
-			SELECT to_json(b) FROM breakers AS b WHERE b.integration_id = c.integration_id)
+			SELECT to_json(b) FROM breakers AS b WHERE b.integration_id = c.integration_id),
+			coalesce((SELECT i.policy FROM integrations AS i WHERE i.id = c.integration_id), '')
 		FROM connections AS c WHERE c.id = $1`, start.ConnectionID).QueryRow(func(row pgx.Row) error {
 		var breaker []byte
-		err := row.Scan((*instant)(&found.Now), (*instant)(&found.LastRead), &breaker)
+		err := row.Scan((*instant)(&found.Now), (*instant)(&found.LastRead), &breaker, &found.Policy)
 		if err == nil {
 			found.Breaker, err = readBreaker(breaker)
 		}

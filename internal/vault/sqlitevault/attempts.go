@@ -76,9 +76,10 @@ func findForBegin(ctx context.Context, tx *sql.Tx, start vault.AttemptStart) (fo
 		return vault.Found{}, err
 	}
 	if !start.UnreadSince.IsZero() {
-		err = tx.QueryRowContext(ctx, `SELECT at FROM reads WHERE connection_id = ?`, start.ConnectionID).
-			Scan((*instant)(&found.LastRead))
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		err = tx.QueryRowContext(ctx, `
+			SELECT (SELECT at FROM reads WHERE connection_id = ?), coalesce((SELECT policy FROM integrations WHERE id = ?), '')`,
+			start.ConnectionID, found.Connection.IntegrationID).Scan((*instant)(&found.LastRead), &found.Policy)
+		if err != nil {
 			return vault.Found{}, err
 		}
 	}

@@ -133,3 +133,32 @@ func testUnreadAndSuspended(f *fixture) {
 	probe.UnreadSince = epoch()
 	f.Equal(f.breaker(), f.begin(probe, vault.BeginStarted).Breaker)
 }
+
+// What is always fresh does not sleep: by the connection's policy, or, if it has none, by its integration's.
+func testUnreadAndAlwaysFresh(f *fixture) {
+	id := f.connectionsOf("i", 1)[0]
+	for _, policy := range []struct {
+		connection, integration string
+		want                    vault.AttemptOutcome
+	}{
+		{"", "", vault.BeginUnread},
+		{vault.PolicyAlwaysFresh, "", vault.BeginStarted},
+		{"", vault.PolicyAlwaysFresh, vault.BeginStarted},
+		{vault.PolicyAdaptive, vault.PolicyAlwaysFresh, vault.BeginUnread},
+		{vault.PolicyAlwaysFresh, vault.PolicyAdaptive, vault.BeginStarted},
+	} {
+		f.NoError(f.SetPolicy(f.ctx, id, policy.connection))
+		f.NoError(f.PutIntegration(f.ctx, vault.Integration{ID: "i", Connector: "sandbox", Policy: policy.integration}))
+		begun := f.begin(f.unread(id, epoch()), policy.want)
+		if policy.want == vault.BeginStarted {
+			f.fail(begun.Attempt.ID, vault.AttemptSuperseded)
+		}
+		// The slow way, which has something to look at, finds the same.
+		old := f.lapsed(f.refresh(id), 0)
+		begun = f.begin(f.unread(id, epoch()), policy.want)
+		f.Equal(vault.AttemptSuperseded, f.attempt(old).State)
+		if policy.want == vault.BeginStarted {
+			f.fail(begun.Attempt.ID, vault.AttemptSuperseded)
+		}
+	}
+}

@@ -237,6 +237,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		"Reads/Erased":                     testReadsErased,
 		"Reads/Unread":                     testUnread,
 		"Reads/UnreadAndSuspended":         testUnreadAndSuspended,
+		"Reads/UnreadAndAlwaysFresh":       testUnreadAndAlwaysFresh,
 		"Connectors/RoundTrip":             testConnectors,
 		"Connectors/OddValues":             testConnectorOddValues,
 		"KeyChecks/FirstStays":             testKeyCheck,
