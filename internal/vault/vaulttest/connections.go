@@ -14,7 +14,7 @@ func testConnectionRoundTrip(f *fixture) {
 		ID: "c", Owner: "acme", Connector: "salesforce", IntegrationID: "i", Grant: "authorization_code", EndUser: "u",
 		Tags: map[string]string{"team": "a"}, Inputs: map[string]string{"subdomain": "b"},
 		Metadata:        map[string]string{"instance_url": "https://example.com"},
-		RequestedScopes: []string{"b", "a", "b"}, GrantedScopes: []string{"a"},
+		RequestedScopes: []string{"b", "a", "b"}, GrantedScopes: []string{"a"}, ChosenScopes: []string{"b", "a"},
 		Status: "pending", Reason: "awaiting_consent", StatusSeq: 7,
 		StatusAt:  epoch().Add(999 * time.Nanosecond).In(berlin),
 		CreatedAt: epoch().In(berlin),
