@@ -118,7 +118,7 @@ func (a *Activities) complete(ctx context.Context, g grant, attempt vault.Attemp
 		ctx, cancel := context.WithTimeout(ctx, stepsLimit)
 		defer cancel()
 		for _, step := range g.connector.Steps {
-			told, err := a.oauth.Ask(ctx, g.connector, step, reply.AccessToken)
+			told, err := a.oauth.Ask(ctx, g.connector, step, reply.AccessToken, g.connection.Metadata)
 			if err != nil {
 				a.log.Warn("a step after the consent failed", slog.String("connection", g.connection.ID), slog.String("step", step.Name))
 			}

@@ -36,7 +36,7 @@ func (c Connector) Identifies() bool {
 // identities may then be of one person, and of one grant.
 func (c Connector) OneOfSeveral() bool {
 	return c.identity(func(capture Capture) bool {
-		_, _, ok := capture.Element()
+		_, _, _, ok := capture.Element()
 		return ok
 	})
 }
@@ -51,13 +51,13 @@ func (c Connector) identity(so func(Capture) bool) bool {
 	return slices.ContainsFunc(captures, func(capture Capture) bool { return capture.Name() == name && so(capture) })
 }
 
-// Element splits a path that leads through a list: "accounts.0.account_id" is ("accounts", "account_id").
-func (c Capture) Element() (list, rest string, ok bool) {
+// Element splits a path that leads through a list: "accounts.0.account_id" is ("accounts", 0, "account_id").
+func (c Capture) Element() (list string, index int, rest string, ok bool) {
 	names := strings.Split(c.Path, ".")
 	for i, name := range names {
-		if _, err := strconv.Atoi(name); err == nil {
-			return strings.Join(names[:i], "."), strings.Join(names[i+1:], "."), true
+		if index, err := strconv.Atoi(name); err == nil {
+			return strings.Join(names[:i], "."), index, strings.Join(names[i+1:], "."), true
 		}
 	}
-	return "", "", false
+	return "", 0, "", false
 }

@@ -36,13 +36,18 @@ func TestIdentity(t *testing.T) {
 
 func TestElement(t *testing.T) {
 	t.Parallel()
-	for path, want := range map[string][]string{
-		"0.tenantId": {"", "tenantId"}, "accounts.1.id": {"accounts", "id"}, "a.0": {"a", ""}, "a.0.b.0.c": {"a", "b.0.c"},
-	} {
-		list, rest, ok := connector.Capture{Path: path}.Element()
-		require.True(t, ok)
-		require.Equal(t, want, []string{list, rest}, path)
+	type element struct {
+		list  string
+		index int
+		rest  string
 	}
-	_, _, ok := connector.Capture{Path: "data.id"}.Element()
+	for path, want := range map[string]element{
+		"0.tenantId": {"", 0, "tenantId"}, "accounts.1.id": {"accounts", 1, "id"}, "a.0": {"a", 0, ""}, "a.2.b.0.c": {"a", 2, "b.0.c"},
+	} {
+		list, index, rest, ok := connector.Capture{Path: path}.Element()
+		require.True(t, ok)
+		require.Equal(t, want, element{list, index, rest}, path)
+	}
+	_, _, _, ok := connector.Capture{Path: "data.id"}.Element()
 	require.False(t, ok)
 }
