@@ -148,7 +148,7 @@ func (a *Activities) detach(ctx context.Context, begun vault.Begun, do call) *sp
 			}
 			return a.lose(ctx, begun, err)
 		}
-		return a.land(ctx, g, begun.Attempt, a.complete(ctx, g, begun.Attempt, reply))
+		return a.accept(ctx, g, begun.Attempt, reply)
 	})
 }
 
@@ -176,7 +176,7 @@ func (a *Activities) detachFinish(ctx context.Context, begun vault.Begun) *spend
 		if err != nil {
 			return a.lose(ctx, begun, err)
 		}
-		return a.land(ctx, g, begun.Attempt, a.complete(ctx, g, begun.Attempt, reply))
+		return a.accept(ctx, g, begun.Attempt, reply)
 	})
 }
 
@@ -248,6 +248,10 @@ func (a *Activities) keep(ctx context.Context, attemptID string, raw oauth.Raw) 
 // land seals the token set and stores it as the next generation.
 func (a *Activities) land(ctx context.Context, g grant, attempt vault.Attempt, reply oauth.Reply) (workflows.TokenSet, error) {
 	for {
+		reply, err := a.ofAccount(ctx, g, attempt, reply)
+		if err != nil {
+			return workflows.TokenSet{}, err
+		}
 		commit, err := a.sealed(g, attempt, reply)
 		if err != nil {
 			return workflows.TokenSet{}, err
@@ -331,6 +335,7 @@ func (a *Activities) sealed(g grant, attempt vault.Attempt, reply oauth.Reply) (
 		ConnectionID: g.connection.ID, AttemptID: attempt.ID, FromGeneration: g.connection.Generation,
 		AccessToken: access, RefreshToken: sealedRefresh, TokenType: reply.TokenType,
 		IssuedAt: reply.IssuedAt, ExpiresAt: reply.ExpiresAt, GrantedScopes: scopes, Metadata: reply.Metadata, Inputs: g.request.Inputs,
+		RequestedScopes: g.request.Scopes,
 	}, nil
 }
 
