@@ -115,8 +115,9 @@ func (a *Activities) complete(ctx context.Context, g grant, attempt vault.Attemp
 			metadata[renewal.MetadataTokenKind] = renewal.ShortLived
 		}
 	}
-	// Asked at a consent, and once more after it, for the case that the provider was not ready.
-	if attempt.Kind == string(oauth.Exchange) || g.connection.Generation <= 1 {
+	// Asked at a consent, and once more after it, for the case that the provider was not ready. With client credentials
+	// nobody consents, and most of these APIs know no account then.
+	if attempt.Kind == string(oauth.Exchange) || (attempt.Kind == string(oauth.Refresh) && g.connection.Generation <= 1) {
 		ctx, cancel := context.WithTimeout(ctx, stepsLimit)
 		defer cancel()
 		for _, step := range g.connector.Steps {

@@ -26,8 +26,13 @@ type View struct {
 	IssuedAt      *time.Time `json:"issued_at"`
 	ExpiresAt     *time.Time `json:"expires_at"`
 	NextRefreshAt *time.Time `json:"next_refresh_at"`
-	Scopes        []string   `json:"scopes"`
-	ConnectURL    *string    `json:"connect_url"`
+	// Scopes are those granted, MissingScopes those of RequestedScopes that were not; ConfiguredScopes are what a new
+	// consent would ask for.
+	Scopes           []string `json:"scopes"`
+	RequestedScopes  []string `json:"requested_scopes"`
+	ConfiguredScopes []string `json:"configured_scopes"`
+	MissingScopes    []string `json:"missing_scopes"`
+	ConnectURL       *string  `json:"connect_url"`
 }
 
 // Status reads a connection: from its workflow while it is open and can answer, from the vault otherwise.
@@ -37,7 +42,7 @@ func (c *Client) Status(ctx context.Context, id string) (View, error) {
 		return View{}, err
 	}
 	if workflows.ConnectionStatus(row.Status).Ended() {
-		return c.viewOfRow(row), nil
+		return c.viewOfRow(ctx, row), nil
 	}
 	var status workflows.Status
 	if err := c.query(ctx, id, workflows.QueryStatus, &status); err != nil {
@@ -48,9 +53,15 @@ func (c *Client) Status(ctx context.Context, id string) (View, error) {
 		if row, err = c.row(ctx, id); err != nil {
 			return View{}, err
 		}
-		return c.viewOfRow(row), nil
+		return c.viewOfRow(ctx, row), nil
 	}
-	return viewOfStatus(status), nil
+	if status.Generation != row.Generation {
+		// The grant has been renewed since the row was read.
+		if row, err = c.row(ctx, id); err != nil {
+			return View{}, err
+		}
+	}
+	return c.scopes().addTo(ctx, viewOfStatus(status), row), nil
 }
 
 // List reads rows of the directory, in order of creation.
@@ -60,8 +71,9 @@ func (c *Client) List(ctx context.Context, filter vault.ConnectionFilter) ([]Vie
 		return nil, vaultError(err, "")
 	}
 	views := make([]View, 0, len(rows))
+	scopes := c.scopes()
 	for _, row := range rows {
-		views = append(views, c.viewOf(row, true))
+		views = append(views, scopes.addTo(ctx, c.viewOf(row, true), row))
 	}
 	return views, nil
 }
@@ -114,7 +126,7 @@ func (c *Client) Token(ctx context.Context, id string, minTTL time.Duration) (To
 	if err != nil {
 		return Token{}, reasonError(workflows.ReasonKeyMissing)
 	}
-	return Token{Text: text, Type: row.TokenType, View: c.viewOfRow(row)}, nil
+	return Token{Text: text, Type: row.TokenType, View: c.viewOfRow(ctx, row)}, nil
 }
 
 // Row reads the directory row, sealed tokens and all.
@@ -175,8 +187,9 @@ func viewOfStatus(s workflows.Status) View {
 	}
 }
 
-func (c *Client) viewOfRow(row vault.Connection) View {
-	return c.viewOf(row, row.RefreshToken != nil || row.Grant == string(workflows.GrantClientCredentials))
+func (c *Client) viewOfRow(ctx context.Context, row vault.Connection) View {
+	view := c.viewOf(row, row.RefreshToken != nil || row.Grant == string(workflows.GrantClientCredentials))
+	return c.scopes().addTo(ctx, view, row)
 }
 
 // viewOf is viewOfRow for a row that was read without its tokens: renewable says whether one can be had again.
@@ -188,13 +201,10 @@ func (c *Client) viewOf(row vault.Connection, renewable bool) View {
 	view := View{
 		ID: row.ID, Connector: row.Connector, Owner: row.Owner, Status: row.Status, Reason: row.Reason,
 		Message: workflows.Message(status, reason, set), Generation: row.Generation,
-		IssuedAt: optional(row.IssuedAt), ExpiresAt: optional(row.ExpiresAt), Scopes: row.GrantedScopes,
+		IssuedAt: optional(row.IssuedAt), ExpiresAt: optional(row.ExpiresAt), Scopes: listed(row.GrantedScopes),
 	}
 	if status == workflows.StatusActive {
 		view.NextRefreshAt = optional(workflows.NextRenewal(row.ID, set))
-	}
-	if view.Scopes == nil {
-		view.Scopes = []string{}
 	}
 	return view
 }
