@@ -190,14 +190,14 @@ func TestNotEverythingGranted(t *testing.T) {
 // TestReconnect_AsksForWhatIsConfigured today; a choice of the connection's own stays.
 func TestReconnect_AsksForWhatIsConfigured(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(o *options) { o.Scopes = []string{"openid", "contacts.read"} })
+	r := newRig(t, func(o *options) { o.Scopes = []string{"openid", "offline_access", "contacts.read"} })
 	plain := r.connected().ID
-	chosen := r.connected(func(c *connections.CreateRequest) { c.Scopes = []string{"openid", "email"} }).ID
-	require.NoError(t, r.Vault.PutIntegration(t.Context(), r.withScopes("openid", "contacts.write")))
+	chosen := r.connected(func(c *connections.CreateRequest) { c.Scopes = []string{"openid", "offline_access", "email"} }).ID
+	require.NoError(t, r.Vault.PutIntegration(t.Context(), r.withScopes("openid", "offline_access", "contacts.write")))
 	view, err := r.Client.Status(t.Context(), plain)
 	require.NoError(t, err)
 	require.Contains(t, view.Message, "reconnect to ask for contacts.write too")
-	for id, want := range map[string]string{plain: "openid contacts.write", chosen: "openid email"} {
+	for id, want := range map[string]string{plain: "openid offline_access contacts.write", chosen: "openid offline_access email"} {
 		b := r.browser()
 		link := r.reconnect(id, nil)
 		p := b.get(link)
