@@ -176,6 +176,7 @@ func TestNotEverythingGranted(t *testing.T) {
 	require.Contains(t, p.body, "Connected to Sandbox")
 	require.Contains(t, p.body, "Not everything that was asked for was granted: contacts.write is missing")
 	require.Contains(t, p.body, "To grant it, try again, or ask Acme Inc for a new connect link.")
+	r.AwaitStatus(id, workflows.StatusActive) // the workflow hears of it a moment after the page
 	view, err := r.Client.Status(t.Context(), id)
 	require.NoError(t, err)
 	require.Equal(t, []string{"contacts.write"}, view.MissingScopes)
