@@ -36,7 +36,9 @@ func accountRig(t *testing.T, mod ...func(*connector.Connector)) (*rig, *endpoin
 	t.Helper()
 	e := newEndpoint(t, account("ann", "ann@acme.test"))
 	r := newRig(t, append([]func(*connector.Connector){identifies(e)}, mod...)...)
-	r.create(func(c *vault.Connection) { c.Tags = map[string]string{"team": "sales"}; c.EndUser = "u-1" })
+	r.create(func(c *vault.Connection) {
+		c.Tags, c.EndUser, c.Policy = map[string]string{"team": "sales"}, "u-1", vault.PolicyAlwaysFresh
+	})
 	_, err := r.Exchange(t.Context(), r.consent("req_1"))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"account_id": "ann", "account_label": "ann@acme.test", "plan": "pro"}, r.row().Metadata)
