@@ -26,7 +26,8 @@ import (
 //     are the right ones and the old ones may have died with the consent. Their sealed reply stays with the open attempt,
 //     and the question is asked again, without a second call for tokens, for as long as identityLimit. Then the consent
 //     is refused: to take it unseen would be the silent switch. Nothing is revoked then, since it may be the same grant.
-//   - Whoever made the connect link can allow another account, for the consents of that link alone.
+//   - Whoever made the connect link can allow another account, for the consents of that link alone. That is also the way
+//     out where an account has another id for each OAuth app, and the app has changed.
 //
 // A refresh cannot change the account (RFC 6749 §6): what it tells otherwise is not believed, and its token is kept.
 
