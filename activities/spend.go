@@ -160,7 +160,7 @@ func (a *Activities) detach(ctx context.Context, begun vault.Begun, do call) *sp
 			}
 			return a.lose(ctx, begun, err)
 		}
-		set, err := a.land(ctx, g, begun.Attempt, a.complete(ctx, g, begun.Attempt, reply))
+		set, err := a.accept(ctx, g, begun.Attempt, reply)
 		if err == nil && begun.Breaker.IntegrationID != "" {
 			a.breakers.Succeeded(ctx, begun.Breaker.IntegrationID)
 		}
@@ -192,7 +192,7 @@ func (a *Activities) detachFinish(ctx context.Context, begun vault.Begun) *spend
 		if err != nil {
 			return a.lose(ctx, begun, err)
 		}
-		return a.land(ctx, g, begun.Attempt, a.complete(ctx, g, begun.Attempt, reply))
+		return a.accept(ctx, g, begun.Attempt, reply)
 	})
 }
 
@@ -264,6 +264,10 @@ func (a *Activities) keep(ctx context.Context, attemptID string, raw oauth.Raw) 
 // land seals the token set and stores it as the next generation.
 func (a *Activities) land(ctx context.Context, g grant, attempt vault.Attempt, reply oauth.Reply) (workflows.TokenSet, error) {
 	for {
+		reply, err := a.ofAccount(ctx, g, attempt, reply)
+		if err != nil {
+			return workflows.TokenSet{}, err
+		}
 		commit, err := a.sealed(g, attempt, reply)
 		if err != nil {
 			return workflows.TokenSet{}, err
@@ -354,6 +358,7 @@ func (a *Activities) sealed(g grant, attempt vault.Attempt, reply oauth.Reply) (
 		ConsentedAt: consentedAt, ConnectionID: g.connection.ID, AttemptID: attempt.ID, FromGeneration: g.connection.Generation,
 		AccessToken: access, RefreshToken: sealedRefresh, TokenType: reply.TokenType,
 		IssuedAt: reply.IssuedAt, ExpiresAt: reply.ExpiresAt, GrantedScopes: scopes, Metadata: reply.Metadata, Inputs: g.request.Inputs,
+		RequestedScopes: g.request.Scopes,
 	}, nil
 }
 

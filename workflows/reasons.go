@@ -57,6 +57,8 @@ const (
 	ReasonExchangeLost        Reason = "exchange_lost"
 	ReasonIssuerMismatch      Reason = "issuer_mismatch"
 	ReasonRefusalUnconfirmed  Reason = "refusal_unconfirmed"
+	ReasonAccountMismatch     Reason = "account_mismatch"
+	ReasonAccountUnconfirmed  Reason = "account_unconfirmed"
 
 	// Failures of our own parts.
 	ReasonVaultUnavailable   Reason = "vault_unavailable"
@@ -118,6 +120,8 @@ func reasonTable() map[Reason]reasonFacts {
 		ReasonExchangeLost:        {ClassPermanent, "The provider failed while the authorization code was being exchanged, and a code works once only. Open a new connect link."},
 		ReasonRefusalUnconfirmed:  {ClassTransient, "The provider refuses many connections of this OAuth app at once, which looks like a fault of its own. It is asked again in an hour before anyone is asked to reconnect."},
 		ReasonIssuerMismatch:      {ClassPermanent, "The answer came from another authorization server than the one asked. Open a new connect link."},
+		ReasonAccountMismatch:     {ClassPermanent, "The consent came from another account than the one connected. Sign in at the provider with the account shown, or make a new connection."},
+		ReasonAccountUnconfirmed:  {ClassPermanent, "The provider did not say which account the consent came from, so it was not used. Open a new connect link to try again, or allow any account with \"reconnect --allow-account-change\"."},
 
 		ReasonVaultUnavailable:   {ClassTransient, "The vault cannot be reached. It is retried; check the database."},
 		ReasonKeyMissing:         {ClassTransient, "A stored secret cannot be opened with the keyset in use. Give the worker the keyset that sealed it."},

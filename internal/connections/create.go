@@ -86,19 +86,13 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	if err != nil {
 		return Created{}, err
 	}
-	if r.Scopes == nil {
-		r.Scopes = integration.Scopes
-	}
-	if r.Scopes == nil {
-		r.Scopes = conn.DefaultScopes(string(r.Grant))
-	}
-	r.Scopes = conn.WithAlways(string(r.Grant), r.Scopes)
 	now := c.Now()
 	row := vault.Connection{
 		ID: id, Owner: r.Owner, Connector: conn.ID, IntegrationID: integration.ID, Grant: string(r.Grant),
-		EndUser: r.EndUser, Tags: r.Tags, Inputs: r.Inputs, RequestedScopes: r.Scopes, Policy: r.Policy,
+		EndUser: r.EndUser, Tags: r.Tags, Inputs: r.Inputs, ChosenScopes: r.Scopes, Policy: r.Policy,
 		Status: string(workflows.StatusPending), StatusAt: now, CreatedAt: now, UpdatedAt: now,
 	}
+	row.RequestedScopes = ConfiguredScopes(conn, integration, row)
 	if r.Grant == workflows.GrantAuthorizationCode {
 		row.Reason = string(workflows.ReasonAwaitingConsent)
 	}
@@ -107,7 +101,7 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	}
 	created := Created{ID: id}
 	if r.Grant == workflows.GrantAuthorizationCode {
-		if created.ConnectURL, err = c.link(ctx, id); err != nil {
+		if created.ConnectURL, err = c.link(ctx, id, false); err != nil {
 			return Created{}, c.undo(ctx, id, err)
 		}
 	}
@@ -212,11 +206,13 @@ func (c *Client) Connector(ctx context.Context, id string) (connector.Connector,
 	return conn, nil
 }
 
-// link makes a connect link.
-func (c *Client) link(ctx context.Context, id string) (string, error) {
+// link makes a connect link. A new connection has no account yet, so that anyAccount is of no matter to it.
+func (c *Client) link(ctx context.Context, id string, anyAccount bool) (string, error) {
 	text, hash := NewSecret()
 	now := c.Now()
-	err := c.Vault.CreateLink(ctx, vault.Link{Hash: hash, ConnectionID: id, CreatedAt: now, ExpiresAt: now.Add(LinkLife)})
+	err := c.Vault.CreateLink(ctx, vault.Link{
+		Hash: hash, ConnectionID: id, CreatedAt: now, ExpiresAt: now.Add(LinkLife), AnyAccount: anyAccount,
+	})
 	if err != nil {
 		return "", vaultError(err, id)
 	}

@@ -136,7 +136,7 @@ type Step struct {
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers,omitempty"`
 	// Metadata are the values to keep. By convention "account_id" identifies the account and "account_label" names it
-	// for people.
+	// for people. A reconnect is held to the first, or to Sharing.Identity where that is set.
 	Metadata []Capture `json:"metadata"`
 }
 
