@@ -34,6 +34,7 @@ type Store interface {
 	Consents
 	Integrations
 	Connectors
+	Reconciliation
 	KeyChecks
 
 	// Ping reports whether the vault can be reached.
