@@ -16,6 +16,11 @@ const (
 	// TypeConnection is the workflow type; one workflow is one connection. See [Connection].
 	TypeConnection = "Connection"
 
+	// TypeReconcile is the workflow type of the reconciler ([ReconcileInput] → [ReconcileReport]). See [Reconcile].
+	TypeReconcile = "Reconcile"
+	// ReconcilerID is the id of the schedule that runs it, and the beginning of its workflows' ids.
+	ReconcilerID = "connections-reconciler"
+
 	// SignalCallback carries a [Callback] from the OAuth callback page.
 	SignalCallback = "callback"
 
@@ -47,6 +52,15 @@ const (
 	ActivityRevoke = "Revoke"
 	// ActivityRecord writes the connection's status to its vault row.
 	ActivityRecord = "Record"
+
+	// ActivityResendCallbacks sends callback signals again that were lost.
+	ActivityResendCallbacks = "ResendCallbacks"
+	// ActivityReconcileConnections compares a stretch of the directory with its workflows, and mends what differs.
+	ActivityReconcileConnections = "ReconcileConnections"
+	// ActivityEndOrphans ends workflows that have no row.
+	ActivityEndOrphans = "EndOrphans"
+	// ActivityTidy removes what is over: tombstones, links, authorization requests, codes.
+	ActivityTidy = "Tidy"
 )
 
 // Search attributes, all of kind Keyword, written when the status changes and never otherwise.
