@@ -210,7 +210,7 @@ func (r *ReconcileReport) total(act ReconcileAct) *int64 {
 }
 
 // Of counts what was found of one kind and done in one way.
-func (r *ReconcileReport) Of(kind ReconcileKind, act ReconcileAct) int64 {
+func (r ReconcileReport) Of(kind ReconcileKind, act ReconcileAct) int64 {
 	for _, f := range r.Findings {
 		if f.Kind == kind && f.Act == act {
 			return f.Count
@@ -220,7 +220,7 @@ func (r *ReconcileReport) Of(kind ReconcileKind, act ReconcileAct) int64 {
 }
 
 // Summary is the report in one line.
-func (r *ReconcileReport) Summary() string {
+func (r ReconcileReport) Summary() string {
 	var done []string
 	for _, f := range r.Findings {
 		done = append(done, fmt.Sprintf("%s: %d %s", f.Kind, f.Count, f.Act))

@@ -89,7 +89,7 @@ func stateOf(conn connector.Connector, row vault.Connection, now time.Time) *wor
 		// Whatever tokens it had are erased; only their count goes on.
 		state.Token = workflows.TokenSet{Generation: row.Generation}
 		if row.Grant == string(workflows.GrantClientCredentials) {
-			state.WakeAt = now
+			state.WakeAt = atOnce(row, now)
 		}
 		return state
 	case workflows.StatusPaused:
@@ -101,7 +101,15 @@ func stateOf(conn connector.Connector, row vault.Connection, now time.Time) *wor
 	case !state.Token.Renewable:
 		state.WakeAt = state.Token.ExpiresAt
 	case state.Status == workflows.StatusDegraded, state.WakeAt.IsZero() && !conn.NeverExpires:
-		state.WakeAt = now
+		state.WakeAt = atOnce(row, now)
 	}
 	return state
+}
+
+// atOnce is a time that has come, whatever this host's clock and the server's make of each other.
+func atOnce(row vault.Connection, now time.Time) time.Time {
+	if row.CreatedAt.IsZero() {
+		return now
+	}
+	return row.CreatedAt.UTC()
 }
