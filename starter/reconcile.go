@@ -60,7 +60,11 @@ func (a *app) showReport(r workflows.ReconcileReport) error {
 	}
 	_, _ = fmt.Fprintf(a.stdout, "Looked at %d rows and %d workflows; left alone %d young ones.%s\n", r.Rows, r.Workflows, r.Young, dry)
 	if len(r.Findings) == 0 {
-		_, err := fmt.Fprintln(a.stdout, "All is well.")
+		verdict := "All is well."
+		if r.Young > 0 {
+			verdict = "Else all is well. --include-young looks at the young ones, too."
+		}
+		_, err := fmt.Fprintln(a.stdout, verdict)
 		return err
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)

@@ -243,14 +243,12 @@ func (r *reconciler) describe(ctx workflow.Context) {
 	if report.DryRun {
 		title += " · dry run: nothing is done"
 	}
-	_, _ = fmt.Fprintf(&b, "### %s\n\nLooked at %d rows and %d workflows; left alone %d young rows.\n\n", title, report.Rows, report.Workflows, report.Young)
-	if len(report.Findings) == 0 {
-		b.WriteString("All is well.\n")
-	} else {
+	b.WriteString("### " + title + "\n\n" + report.Summary() + ".\n\n")
+	if len(report.Findings) > 0 {
 		b.WriteString("| found | done | count | for example |\n|---|---|---|---|\n")
 	}
 	for _, f := range report.Findings {
-		_, _ = fmt.Fprintf(&b, "| %s | %s | %d | %s |\n", cell(f.Message), f.Act, f.Count, cell(strings.Join(f.Examples, " ")))
+		b.WriteString("| " + cell(f.Message) + " | " + string(f.Act) + " | " + fmt.Sprint(f.Count) + " | " + cell(strings.Join(f.Examples, " ")) + " |\n")
 	}
 	workflow.SetCurrentDetails(ctx, b.String())
 }

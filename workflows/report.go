@@ -225,6 +225,9 @@ func (r ReconcileReport) Summary() string {
 	for _, f := range r.Findings {
 		done = append(done, fmt.Sprintf("%s: %d %s", f.Kind, f.Count, f.Act))
 	}
+	if r.Young > 0 {
+		done = append(done, fmt.Sprintf("%d young left alone", r.Young))
+	}
 	if done == nil {
 		done = []string{"all is well"}
 	}
