@@ -23,6 +23,7 @@ import (
 	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/keyring"
 	"github.com/acme/connections/internal/oauth"
+	"github.com/acme/connections/internal/reconcile"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/internal/web"
 	"github.com/acme/connections/workflows"
@@ -122,6 +123,9 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 			return fmt.Errorf("the Temporal worker did not start: %w", err)
 		}
 		working.Store(true)
+		if err := reconcile.EnsureSchedule(ctx, p.temporal); err != nil {
+			p.log.Warn("the reconciler's schedule could not be made: \"starter reconcile\" runs it by hand", slog.Any("error", err))
+		}
 		defer func() {
 			working.Store(false)
 			w.Stop()
@@ -176,7 +180,9 @@ func newWorker(o options, p *parts, acts *activities.Activities, onFatal func(er
 	})
 	w.RegisterWorkflowWithOptions(workflows.Connection, workflow.RegisterOptions{Name: workflows.TypeConnection})
 	w.RegisterWorkflowWithOptions(workflows.Breaker, workflow.RegisterOptions{Name: workflows.TypeBreaker})
+	w.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.TypeReconcile})
 	acts.Register(w)
+	reconcile.New(p.connections()).Register(w)
 	return w
 }
 

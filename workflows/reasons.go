@@ -51,6 +51,7 @@ const (
 	ReasonEndpointWrong       Reason = "endpoint_wrong"
 	ReasonGrantRejected       Reason = "grant_rejected"
 	ReasonRotationLost        Reason = "rotation_lost"
+	ReasonTokensLost          Reason = "tokens_lost"
 	ReasonInteractionRequired Reason = "interaction_required"
 	ReasonNoRefreshToken      Reason = "no_refresh_token"
 	ReasonCodeRejected        Reason = "code_rejected"
@@ -114,6 +115,7 @@ func reasonTable() map[Reason]reasonFacts {
 		ReasonEndpointWrong:       {ClassConfiguration, "The provider's token endpoint is not where the connector says. Correct the connector's URLs."},
 		ReasonGrantRejected:       {ClassReauthorize, "The provider no longer accepts this connection's grant (revoked, expired or replaced). The person must reconnect."},
 		ReasonRotationLost:        {ClassReauthorize, "A rotated refresh token was lost with the provider's answer, and the old one is refused. The person must reconnect."},
+		ReasonTokensLost:          {ClassReauthorize, "The vault was restored to a moment before this connection had a token, and what came after is lost. The person must reconnect."},
 		ReasonInteractionRequired: {ClassReauthorize, "The provider wants the person to sign in or consent again. The person must reconnect."},
 		ReasonNoRefreshToken:      {ClassReauthorize, "The provider gave no refresh token, so the token cannot be renewed. Ask for offline access, or reconnect."},
 		ReasonCodeRejected:        {ClassPermanent, "The provider refused the authorization code (spent, late, or made for another request). Open a new connect link."},

@@ -105,7 +105,8 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Created, error) {
 			return Created{}, c.undo(ctx, id, err)
 		}
 	}
-	if err := c.start(ctx, conn.Name, row, nil); err != nil {
+	// One that runs already was started by the reconciler, for want of this start.
+	if err := c.start(ctx, conn.Name, row, nil); err != nil && !errors.Is(err, ErrRunning) {
 		return Created{}, c.undo(ctx, id, err)
 	}
 	return created, nil
@@ -122,7 +123,7 @@ func (c *Client) undo(ctx context.Context, id string, cause error) error {
 	return errors.Join(cause, err)
 }
 
-// start starts the workflow of a row.
+// start starts the workflow of a row (ErrRunning).
 func (c *Client) start(ctx context.Context, name string, row vault.Connection, carried *workflows.State) error {
 	grant := workflows.Grant(row.Grant)
 	_, err := c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
@@ -130,8 +131,10 @@ func (c *Client) start(ctx context.Context, name string, row vault.Connection, c
 		TaskQueue:                workflows.TaskQueue,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-		StaticSummary:            name + " for " + row.Owner,
-		StaticDetails:            fmt.Sprintf("Keeps the %s access of **%s** alive (grant: %s).", name, row.Owner, grant),
+		// Without it the SDK would attach to the one that runs, and nobody would know.
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		StaticSummary:                            name + " for " + row.Owner,
+		StaticDetails:                            fmt.Sprintf("Keeps the %s access of **%s** alive (grant: %s).", name, row.Owner, grant),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			workflows.AttributeStatus.ValueSet(row.Status),
 			workflows.AttributeConnector.ValueSet(row.Connector),
