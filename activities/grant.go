@@ -46,6 +46,7 @@ func (a *Activities) resolve(ctx context.Context, c vault.Connection, routed map
 	if conn, err = conn.Resolve(inputs); err != nil {
 		return grant{}, failure(workflows.ReasonInputsRejected, 0)
 	}
+	conn = conn.WithMetadata(c.Metadata)
 	integration, err := a.vault.Integration(ctx, c.IntegrationID)
 	switch {
 	case errors.Is(err, vault.ErrNotFound):
