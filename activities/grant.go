@@ -127,6 +127,7 @@ func (a *Activities) complete(ctx context.Context, g grant, attempt vault.Attemp
 		}
 	}
 	reply.Metadata = metadata
+	reply.ExpiresAt = a.expiry(ctx, g, attempt, reply)
 	if reply.Scopes == nil && attempt.RequestID != "" {
 		reply.Scopes = g.request.GrantedScopes
 		if reply.Scopes == nil {
