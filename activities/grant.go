@@ -48,6 +48,7 @@ func (a *Activities) resolve(ctx context.Context, c vault.Connection, routed map
 	if conn, err = conn.Resolve(inputs); err != nil {
 		return grant{}, failure(workflows.ReasonInputsRejected, 0)
 	}
+	conn = conn.WithMetadata(c.Metadata)
 	integration, err := a.vault.Integration(ctx, c.IntegrationID)
 	switch {
 	case errors.Is(err, vault.ErrNotFound):
@@ -130,6 +131,7 @@ func (a *Activities) complete(ctx context.Context, g grant, attempt vault.Attemp
 		}
 	}
 	reply.Metadata = metadata
+	reply.ExpiresAt = a.expiry(ctx, g, attempt, reply)
 	if reply.Scopes == nil && attempt.RequestID != "" {
 		reply.Scopes = g.request.GrantedScopes
 		if reply.Scopes == nil {

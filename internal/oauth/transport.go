@@ -45,10 +45,12 @@ type transport struct {
 	connector connector.Connector
 	call      connector.TokenCall
 	app       App
-	hooks     Hooks
-	now       func() time.Time
-	phase     Phase
-	roots     *x509.CertPool
+	// certificate is the client's, in PEM, with its key; empty if there is none.
+	certificate string
+	hooks       Hooks
+	now         func() time.Time
+	phase       Phase
+	roots       *x509.CertPool
 	// extra is added to the request's form.
 	extra map[string]string
 	// authenticate adds the client's credentials; bearer, if there is one, goes into the header of the provider's API.
@@ -112,8 +114,8 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 func (t *transport) base(ctx context.Context, loopback bool) (*http.Transport, error) {
 	dialer := &net.Dialer{Timeout: dialLimit, Control: control(loopback)}
 	security := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, RootCAs: t.roots}
-	if t.authenticate && t.call.Auth == connector.AuthTLS {
-		certificate, err := tls.X509KeyPair([]byte(t.app.Secret.Reveal()), []byte(t.app.Secret.Reveal()))
+	if t.authenticate && (t.call.Auth == connector.AuthTLS || t.call.Certificate) {
+		certificate, err := tls.X509KeyPair([]byte(t.certificate), []byte(t.certificate))
 		if err != nil {
 			return nil, errCredential
 		}
@@ -218,6 +220,22 @@ func (t *transport) failure(err error) *Failure {
 	default:
 		return &Failure{Kind: Unreachable, Phase: t.phase}
 	}
+}
+
+// send makes a call that x/oauth2 has no part in, and returns the raw reply. The error is a [*Failure].
+func (t *transport) send(ctx context.Context) (Raw, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.call.URL, http.NoBody)
+	if err != nil {
+		return Raw{}, &Failure{Kind: EndpointWrong, Phase: t.phase}
+	}
+	response, err := t.client().Do(request)
+	if err == nil {
+		err = response.Body.Close()
+	}
+	if failure := t.failure(err); failure != nil {
+		return Raw{}, failure
+	}
+	return *t.raw, nil
 }
 
 // canonical is the reply as RFC 6749 §5 would have it, for x/oauth2 to parse: no oddity reaches its parser.
