@@ -88,7 +88,7 @@ func (c *connection) pauseFor(ctx workflow.Context, wait time.Duration) bool {
 func (c *connection) renewed(ctx workflow.Context, set TokenSet) {
 	c.state.Token = set
 	c.state.Failures, c.state.LastFailure = 0, time.Time{}
-	c.state.InDoubt = false
+	c.state.InDoubt, c.state.Doubts = false, 0
 	c.state.NotBefore = time.Time{}
 	c.state.WakeAt = NextRenewal(c.in.ID, set)
 	if !set.Renewable {
@@ -118,14 +118,15 @@ func (c *connection) failed(ctx workflow.Context, f failure) {
 	case ClassInDoubt:
 		c.state.InDoubt = c.in.Grant == GrantAuthorizationCode
 		if c.state.InDoubt {
-			wakeAt = SettleAt(c.in.ID, c.state.Token, now, c.state.Failures)
+			c.state.Doubts++
+			wakeAt = SettleAt(c.in.ID, c.state.Token, now, c.state.Doubts)
 		}
 	case ClassReauthorize:
 		status, wakeAt = StatusNeedsReauth, time.Time{}
 		if c.state.InDoubt && reason == ReasonGrantRejected {
 			reason = ReasonRotationLost
 		}
-		c.state.InDoubt = false
+		c.state.InDoubt, c.state.Doubts = false, 0
 	default:
 		// What failed before a byte was sent tells nothing about an earlier attempt in doubt: it stays in doubt.
 	}

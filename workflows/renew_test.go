@@ -120,6 +120,34 @@ func (s *ConnectionSuite) TestLostReplyIsSettledLateAndOnlyThenLost() {
 	s.Equal(workflows.ReasonReplyLost, reasonOf(forced.rejected), "a token in doubt is not presented on demand")
 }
 
+// The doubt is found when the access token has expired, after failures that tell nothing of it: nothing is left to
+// protect, and the connection does not wait for the rung of a long outage.
+func (s *ConnectionSuite) TestLostReplyFoundAfterTheExpiryIsSettledSoon() {
+	p := &provider{life: time.Minute, rotates: true}
+	var doubt time.Time
+	p.fail = func(now time.Time, n int) error {
+		switch {
+		case n < 6:
+			return fails(workflows.ReasonVaultUnavailable)
+		case n == 6:
+			doubt = now
+			return fails(workflows.ReasonReplyLost)
+		default:
+			return nil
+		}
+	}
+	r := s.env(p)
+	r.callback(time.Minute)
+	r.at(5*time.Minute, func() {
+		s.Equal(workflows.StatusActive, r.status().Status)
+		s.Equal(5*time.Second, p.calls[6].Sub(doubt))
+		s.Equal(1, p.settled)
+	})
+	r.update(5*time.Minute+time.Second, workflows.UpdateDisconnect, "", workflows.Disconnect{})
+	r.ExecuteWorkflow(workflows.TypeConnection, r.input(workflows.GrantAuthorizationCode))
+	s.NoError(r.GetWorkflowError())
+}
+
 func (s *ConnectionSuite) TestLostReplyWithinGraceIsSettledSoon() {
 	p := &provider{life: time.Hour, rotates: true, grace: 600}
 	p.fail = func(_ time.Time, n int) error {
