@@ -37,7 +37,7 @@ func (c *connection) renew(ctx workflow.Context) {
 	var timeout *temporal.TimeoutError
 	if f := failureOf(err); !errors.As(err, &timeout) && f.reason != ReasonAttemptInFlight {
 		c.failed(ctx, f)
-		if c.state.InDoubt || f.reason.Class() != ClassTransient {
+		if f.reason.Class() != ClassTransient {
 			return
 		}
 	}
@@ -120,6 +120,9 @@ func (c *connection) failed(ctx workflow.Context, f failure) {
 		if c.state.InDoubt {
 			c.state.Doubts++
 			wakeAt = SettleAt(c.in.ID, c.state.Token, now, c.state.Doubts)
+			if c.state.NotBefore.After(wakeAt) {
+				wakeAt = c.state.NotBefore
+			}
 		}
 	case ClassReauthorize:
 		status, wakeAt = StatusNeedsReauth, time.Time{}
