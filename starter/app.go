@@ -88,7 +88,7 @@ func (a *app) open(ctx context.Context) (*connections.Client, error) {
 	}
 	return connections.New(connections.Config{
 		Temporal: a.temporal, Vault: a.vault, Keys: keys, Catalogue: catalogue,
-		BaseURL: settings.BaseURL, Now: time.Now, Loopback: settings.Dev != nil,
+		BaseURL: settings.BaseURL, Now: time.Now, Loopback: settings.Loopback(),
 	}), nil
 }
 

@@ -43,7 +43,7 @@ type parts struct {
 func (p *parts) connections() *connections.Client {
 	return connections.New(connections.Config{
 		Temporal: p.temporal, Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue,
-		BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log, Loopback: p.settings.Dev != nil,
+		BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log, Loopback: p.settings.Loopback(),
 	})
 }
 
@@ -97,6 +97,9 @@ func runProduction(ctx context.Context, o options, _, stderr io.Writer) error {
 	}
 	if err := registerAttributes(ctx, p.temporal, settings.Namespace()); err != nil {
 		return err
+	}
+	if settings.AllowLoopback {
+		log.Warn("connectors may lead to this machine: unset the variable outside of tests and development", slog.String("variable", config.EnvAllowLoopback))
 	}
 	log.Info("started", slog.Any("roles", o.roles), slog.String("base_url", settings.BaseURL))
 	return serve(ctx, o, p, listener, nil)

@@ -34,6 +34,8 @@ type State struct {
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// InDoubt is set while the outcome of the last attempt is unknown.
 	InDoubt bool `json:"in_doubt,omitempty"`
+	// Doubts counts the attempts with an unknown outcome since the last whose outcome was known.
+	Doubts int64 `json:"doubts,omitempty"`
 	// PausedFrom is the status to return to.
 	PausedFrom       ConnectionStatus `json:"paused_from,omitempty"`
 	PausedFromReason Reason           `json:"paused_from_reason,omitempty"`

@@ -44,7 +44,8 @@ type Client struct {
 	roots   *x509.CertPool
 }
 
-// NewClient makes a client whose calls take at most timeout, connecting and reading included.
+// NewClient makes a client whose calls take at most timeout, connecting and reading included; a grant's reply is read
+// for a second more. A context's deadline shortens it: after that nothing is sent any more.
 func NewClient(timeout time.Duration, now func() time.Time) *Client {
 	return &Client{timeout: timeout, now: now}
 }
@@ -235,7 +236,11 @@ func (t *transport) config() oauth2.Config {
 
 // call runs one x/oauth2 call through a transport made for it, and reads the result from the raw reply.
 func (c *Client) call(ctx context.Context, t *transport, run func(context.Context) error) (Reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	t.limit = time.Now().Add(c.timeout)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(t.limit) {
+		t.limit = deadline
+	}
+	ctx, cancel := patience(ctx, t.limit)
 	defer cancel()
 	err := run(context.WithValue(ctx, oauth2.HTTPClient, t.client()))
 	return t.result(err)

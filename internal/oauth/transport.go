@@ -51,6 +51,8 @@ type transport struct {
 	now         func() time.Time
 	phase       Phase
 	roots       *x509.CertPool
+	// limit is when it is too late to send; zero for what may be sent at any time.
+	limit time.Time
 	// extra is added to the request's form.
 	extra map[string]string
 	// authenticate adds the client's credentials; bearer, if there is one, goes into the header of the provider's API.
@@ -161,28 +163,49 @@ func (t *transport) base(ctx context.Context, loopback bool) (*http.Transport, e
 // fence runs Hooks.BeforeSend before the first byte of the request, and notes that something was sent.
 func (t *transport) fence(ctx context.Context, conn net.Conn) net.Conn {
 	// Also where net/http no longer looks at the context, as after a reply that switches protocols.
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline)
-	}
-	return &fencedConn{Conn: conn, before: sync.OnceValue(func() error {
-		if t.hooks.BeforeSend != nil {
-			if err := t.hooks.BeforeSend(ctx); err != nil {
-				t.mu.Lock()
-				t.fenced = err
-				t.mu.Unlock()
-				return &fencedError{err}
-			}
-		}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	return &fencedConn{Conn: conn, stop: stop, before: sync.OnceValue(func() error {
+		err := t.beforeSend(ctx)
 		t.mu.Lock()
+		defer t.mu.Unlock()
+		if err != nil {
+			t.fenced = err
+			return &fencedError{err}
+		}
 		t.sent = true
-		t.mu.Unlock()
 		return nil
 	})}
+}
+
+// beforeSend asks the caller, then the clock: this process may have been frozen since the caller said yes, for so long
+// that another one has taken its place.
+func (t *transport) beforeSend(ctx context.Context) error {
+	if t.hooks.BeforeSend != nil {
+		if !t.limit.IsZero() {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, t.limit)
+			defer cancel()
+		}
+		if err := t.hooks.BeforeSend(ctx); err != nil {
+			return err
+		}
+	}
+	if over(t.limit) {
+		return errLate
+	}
+	return nil
 }
 
 type fencedConn struct {
 	net.Conn
 	before func() error
+	stop   func() bool
+}
+
+// Close implements net.Conn.
+func (c *fencedConn) Close() error {
+	c.stop()
+	return c.Conn.Close()
 }
 
 func (c *fencedConn) Write(b []byte) (int, error) {
@@ -205,6 +228,8 @@ func (t *transport) failure(err error) *Failure {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
+	case errors.Is(t.fenced, errLate):
+		return &Failure{Kind: Fenced, Phase: t.phase}
 	case t.fenced != nil:
 		return &Failure{Kind: Fenced, Phase: t.phase, cause: t.fenced}
 	case t.hook != nil:
