@@ -8,6 +8,6 @@ import (
 
 func TestImports(t *testing.T) {
 	t.Parallel()
-	deptest.MayReach(t, "workflows", "activities", "internal/connections", "internal/connector", "internal/keyring",
+	deptest.MayReach(t, "workflows", "activities", "internal/connections", "internal/breaker", "internal/connector", "internal/keyring",
 		"internal/oauth", "internal/renewal", "internal/secret", "internal/vault")
 }
