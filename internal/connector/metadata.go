@@ -28,7 +28,7 @@ func fillMetadata(text string, metadata map[string]string) (filled string, ok bo
 func (c Connector) WithMetadata(metadata map[string]string) Connector {
 	if metadataVariable.MatchString(c.Refresh.URL) {
 		full, ok := fillMetadata(c.Refresh.URL, metadata)
-		if !ok || !c.leadsHome(full) {
+		if !ok || !c.leadsHome(full, "/"+afterHost(c.Refresh.URL)) {
 			full = ""
 		}
 		c.Refresh.URL = full
@@ -49,10 +49,11 @@ func (c Connector) WithMetadata(metadata map[string]string) Connector {
 	return c
 }
 
-// leadsHome reports whether a URL that the provider's own reply has shaped is on one of the connector's hosts.
-func (c Connector) leadsHome(full string) bool {
+// leadsHome reports whether a URL whose host the provider's own reply has named is on one of the connector's hosts, and
+// leads there to what the connector wants.
+func (c Connector) leadsHome(full, wanted string) bool {
 	u, err := url.Parse(full)
-	if err != nil || u.User != nil || u.Fragment != "" {
+	if err != nil || u.User != nil || u.Fragment != "" || u.RequestURI() != wanted {
 		return false
 	}
 	host := strings.ToLower(u.Hostname())
@@ -62,9 +63,15 @@ func (c Connector) leadsHome(full string) bool {
 	return u.Scheme == "https" && u.Port() == "" && hostName.MatchString(host) && Under(host, c.Hosts)
 }
 
+// afterHost is what follows the host of a URL.
+func afterHost(full string) string {
+	_, rest, _ := strings.Cut(full, "://")
+	_, path, _ := strings.Cut(rest, "/")
+	return path
+}
+
 // checkMetadata checks that {metadata.NAME} stands only where it has an effect, and names what is kept.
 func (c Connector) checkMetadata(f *faults) {
-	told := c.told()
 	places := []string{c.Refresh.URL}
 	if c.API != nil {
 		places = append(places, c.API.BaseURL)
@@ -74,7 +81,7 @@ func (c Connector) checkMetadata(f *faults) {
 	}
 	for _, text := range places {
 		for _, match := range metadataVariable.FindAllStringSubmatch(text, -1) {
-			if !told[match[1]] {
+			if !c.told()[match[1]] {
 				f.add("%s: nothing tells it: name it in metadata, in a step or in callback.capture", match[0])
 			}
 		}
@@ -82,8 +89,10 @@ func (c Connector) checkMetadata(f *faults) {
 	if metadataVariable.MatchString(c.Refresh.URL) && len(c.Hosts) == 0 {
 		f.add("refresh.url: its host is one that the provider tells, and hosts is empty: list the provider's domains")
 	}
-	c = c.clone()
-	c.Refresh.URL, c.API = "", nil
+	if metadataVariable.MatchString(afterHost(c.Refresh.URL)) {
+		f.add("refresh.url: only its host may be one that the provider tells")
+	}
+	c.Refresh.URL, c.API, c.Revoke = "", nil, copied(c.Revoke)
 	if c.Revoke != nil {
 		c.Revoke.Params = nil
 	}

@@ -21,7 +21,7 @@ func TestWithMetadata_RefreshStaysHome(t *testing.T) {
 		"APP-EU.Wrike.COM": "https://APP-EU.Wrike.COM/oauth2/token",
 		"":                 "", "evil.example": "", "wrike.com.evil.example": "", "evilwrike.com": "", "wrike.com@evil.example": "", "evil.example/wrike.com": "",
 		"evil.example#.wrike.com": "", "evil.example?.wrike.com": "", "wrike.com:8443": "", "10.0.0.1": "", "localhost": "", "[::1]": "",
-		"http://www.wrike.com": "", "www.wrike.com\n": "", "{host}": "", "{metadata.host}": "", "u:p@www.wrike.com": "",
+		"http://www.wrike.com": "", "www.wrike.com?x=": "", "www.wrike.com/x": "", "www.wrike.com#": "", "www.wrike.com/oauth2/token?": "", "www.wrike.com\n": "", "{host}": "", "{metadata.host}": "", "u:p@www.wrike.com": "",
 	} {
 		got := c.WithMetadata(map[string]string{"host": host})
 		require.Equal(t, want, got.Refresh.URL, "%q", host)

@@ -145,6 +145,9 @@ func TestValidate_EachRule(t *testing.T) {
 		{`{metadata.host}: nothing tells it`, func(c *connector.Connector) {
 			c.Refresh.URL, c.Hosts = "https://{metadata.host}/token", []string{"as.example"}
 		}},
+		{`only its host may be one that the provider tells`, func(c *connector.Connector) {
+			c.Refresh.URL, c.Metadata, c.Hosts = "https://as.example/{metadata.host}/token", []connector.Capture{{Path: "host"}}, []string{"as.example"}
+		}},
 		{`its host is one that the provider tells`, func(c *connector.Connector) {
 			c.Refresh.URL, c.Metadata = "https://{metadata.host}/token", []connector.Capture{{Path: "host"}}
 			c.App = connector.AppCustomer
