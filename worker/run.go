@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -126,10 +127,12 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 			return fmt.Errorf("the Temporal worker did not start: %w", err)
 		}
 		working.Store(true)
-		if err := reconcile.EnsureSchedule(ctx, p.temporal); err != nil {
-			p.log.Warn("the reconciler's schedule could not be made: \"starter reconcile\" runs it by hand", slog.Any("error", err))
-		}
+		schedulingCtx, stopScheduling := context.WithCancel(ctx)
+		var scheduling sync.WaitGroup
+		scheduling.Go(func() { reconcile.KeepSchedule(schedulingCtx, p.temporal, p.log) })
 		defer func() {
+			stopScheduling()
+			scheduling.Wait()
 			working.Store(false)
 			w.Stop()
 			drainCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
@@ -77,7 +78,9 @@ func TestReconcilerStartsWhatIsMissing(t *testing.T) {
 
 	// The schedule is there, and a pause of it outlives the next start.
 	schedule := temporal.ScheduleClient().GetHandle(t.Context(), workflows.ReconcilerID)
-	require.NoError(t, schedule.Pause(t.Context(), client.SchedulePauseOptions{Note: "by hand"}))
+	require.Eventually(t, func() bool {
+		return schedule.Pause(t.Context(), client.SchedulePauseOptions{Note: "by hand"}) == nil
+	}, patience, 100*time.Millisecond, "a worker makes it soon after its start")
 	s.stop()
 	s.start()
 	schedule = s.temporal().ScheduleClient().GetHandle(t.Context(), workflows.ReconcilerID)

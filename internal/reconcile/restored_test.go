@@ -184,7 +184,8 @@ func TestTemporalOlder(t *testing.T) {
 			first, _ := r.runOf(id)
 			r.old()
 			report := r.reconcile()
-			r.requireFound(report, workflows.FoundWorkflowBehind, workflows.ActRestarted, id)
+			// The second, deeper look may find a new workflow that is just ending, by a clock that is ahead.
+			require.EqualValues(t, 1, report.Of(workflows.FoundWorkflowBehind, workflows.ActRestarted), "%+v", report)
 			r.AwaitStatus(id, c.want)
 			second, _ := r.runOf(id)
 			require.NotEqual(t, first, second)

@@ -36,7 +36,7 @@ import (
 
 func TestMain(m *testing.M) { connectionstest.Main(m) }
 
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // rig has a reconciler of its own, on a task queue of its own, for an owner of its own: tests share one Temporal.
 type rig struct {

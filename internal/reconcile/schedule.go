@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -25,10 +27,42 @@ const (
 	versionKey      = "connections_schedule_version"
 )
 
+// retrySchedule is the pause before a server that was busy or away is asked again.
+const retrySchedule = 30 * time.Second
+
+// KeepSchedule is EnsureSchedule for a worker that starts: it tries until it succeeds, ctx ends, or the server says that
+// it will not have it, as where this client may not make schedules. The worker does without, then, and says so once.
+func KeepSchedule(ctx context.Context, temporalClient client.Client, log *slog.Logger) {
+	for warned := false; ; warned = true {
+		err := EnsureSchedule(ctx, temporalClient)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if !warned {
+			log.WarnContext(ctx, "the reconciler's schedule could not be made: \"starter reconcile\" runs it by hand", slog.Any("error", err))
+		}
+		if !passes(err) || isDenied(err) {
+			return
+		}
+		timer := time.NewTimer(retrySchedule)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+func isDenied(err error) bool {
+	var denied *serviceerror.PermissionDenied
+	return errors.As(err, &denied)
+}
+
 // EnsureSchedule creates the schedule of the reconciler, or brings an older one up to date. One that an operator has
 // paused stays paused. Any number of workers may do so at once.
 func EnsureSchedule(ctx context.Context, temporalClient client.Client) error {
-	ctx, cancel := context.WithTimeout(ctx, rpcLimit)
+	ctx, cancel := context.WithTimeout(ctx, 3*rpcLimit)
 	defer cancel()
 	schedules := temporalClient.ScheduleClient()
 	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}, Jitter: jitter}

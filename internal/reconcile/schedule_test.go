@@ -2,6 +2,8 @@ package reconcile_test
 
 import (
 	"context"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"github.com/acme/connections/internal/connections/connectionstest"
@@ -59,13 +62,15 @@ func TestSchedule(t *testing.T) {
 	require.NoError(t, handle.Pause(ctx, client.SchedulePauseOptions{Note: "while we restore"}))
 	change := func(f func(*client.Schedule)) {
 		t.Helper()
-		require.NoError(t, handle.Update(ctx, client.ScheduleUpdateOptions{
-			DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
-				schedule := in.Description.Schedule
-				f(&schedule)
-				return &client.ScheduleUpdate{Schedule: &schedule}, nil
-			},
-		}))
+		require.Eventually(t, func() bool {
+			return handle.Update(ctx, client.ScheduleUpdateOptions{
+				DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+					schedule := in.Description.Schedule
+					f(&schedule)
+					return &client.ScheduleUpdate{Schedule: &schedule}, nil
+				},
+			}) == nil
+		}, patience, 10*time.Millisecond, "a busy server takes its time")
 	}
 	hourly := &client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: time.Hour}}}
 	change(func(s *client.Schedule) { s.Spec = hourly })
@@ -101,8 +106,41 @@ func TestSchedule(t *testing.T) {
 	require.Equal(t, "NewerName", actionOf(describe()).Workflow)
 }
 
-// TestSchedule_NoServer: the error is for the worker to warn of.
+// TestSchedule_NoServer: the worker is told once, and goes on; it is tried again until the worker stops.
 func TestSchedule_NoServer(t *testing.T) {
 	t.Parallel()
-	require.Error(t, reconcile.EnsureSchedule(t.Context(), connectionstest.LazyTemporal(t, "127.0.0.1:9")))
+	ctx, cancel := context.WithCancel(t.Context())
+	logged := &connectionstest.Buffer{}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		reconcile.KeepSchedule(ctx, connectionstest.LazyTemporal(t, "127.0.0.1:9"), slog.New(slog.NewTextHandler(logged, nil)))
+	}()
+	require.Eventually(t, func() bool { return strings.Contains(logged.String(), "schedule could not be made") }, patience, 10*time.Millisecond)
+	select {
+	case <-done:
+		require.Fail(t, "it gave up")
+	default:
+	}
+	cancel()
+	<-done
+}
+
+// unwilling is a server that lets this client make no schedules.
+type unwilling struct{ client.Client }
+
+func (unwilling) ScheduleClient() client.ScheduleClient { return noSchedules{} }
+
+type noSchedules struct{ client.ScheduleClient }
+
+func (noSchedules) Create(context.Context, client.ScheduleOptions) (client.ScheduleHandle, error) {
+	return nil, serviceerror.NewPermissionDenied("no", "")
+}
+
+// TestSchedule_NotAllowed: the worker does without.
+func TestSchedule_NotAllowed(t *testing.T) {
+	t.Parallel()
+	logged := &connectionstest.Buffer{}
+	reconcile.KeepSchedule(t.Context(), unwilling{}, slog.New(slog.NewTextHandler(logged, nil)))
+	require.Equal(t, 1, strings.Count(logged.String(), "level=WARN"))
 }

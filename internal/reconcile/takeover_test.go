@@ -1,11 +1,13 @@
 package reconcile_test
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
+	tlog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -20,6 +22,7 @@ import (
 func (r *rig) environment(details any, stop chan struct{}) *testsuite.TestActivityEnvironment {
 	r.t.Helper()
 	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(tlog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestActivityEnvironment()
 	if details != nil {
 		env.SetHeartbeatDetails(details)
