@@ -9,9 +9,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
@@ -257,6 +259,27 @@ func TestCanary(t *testing.T) {
 	run("status", account.ID)
 	run("explain", account.ID)
 
+	// An app that is rejected opens its breaker, whose workflow sees it too; and the reconciler looks at everything.
+	others := []string{own.ID}
+	for range 2 {
+		other := s.view("connect", "own", "--grant", "client_credentials", "--scope", "contacts.read", "--policy", "always_fresh", "--wait")
+		in.learn(other.ID)
+		others = append(others, other.ID)
+	}
+	faults(`{"status":401,"body":"{\"error\":\"invalid_client\",\"error_description\":\"canary-in-a-provider-text\"}","content_type":"application/json"}`)
+	for _, id := range others {
+		require.NotZero(t, run("refresh", id).exit)
+	}
+	require.Eventually(t, func() bool {
+		open, err := in.store.OpenBreakers(t.Context())
+		return err == nil && len(open) == 1
+	}, patience, 100*time.Millisecond)
+	faults(`{}`)
+	suspended := run("refresh", others[1])
+	require.NotZero(t, suspended.exit)
+	run("status", others[1])
+	run("reconcile", "--include-young", "-o", "json")
+
 	// Reconnect, then disconnect both.
 	again := s.view("reconnect", code.ID)
 	more := in.consent(*again.ConnectURL)
@@ -280,6 +303,7 @@ func TestCanary(t *testing.T) {
 
 	require.GreaterOrEqual(t, len(in.known.known), 18, "the test knows what to look for")
 	executions := s.executions()
+	require.True(t, slices.ContainsFunc(executions, func(e execution) bool { return strings.HasPrefix(e.workflowID, "breaker/") }))
 	for _, e := range executions {
 		content, err := protojson.Marshal(e.history)
 		require.NoError(t, err)
