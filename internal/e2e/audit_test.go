@@ -124,7 +124,7 @@ func (a *audit) refreshTokens() map[string]spendable {
 	rows, err := a.pool.Query(a.t.Context(), `
 		SELECT DISTINCT id, generation, refresh_token FROM audit.connections WHERE refresh_token IS NOT NULL`)
 	require.NoError(a.t, err)
-	tokens := make(map[string]spendable)
+	tokens, known := make(map[string]spendable), make(map[spendable]bool)
 	var (
 		of     spendable
 		sealed []byte
@@ -132,6 +132,8 @@ func (a *audit) refreshTokens() map[string]spendable {
 	_, err = pgx.ForEachRow(rows, []any{&of.connection, &of.generation, &sealed}, func() error {
 		text, err := a.keys.Vault.OpenString(keyring.RefreshToken(of.connection, of.generation), sealed)
 		if err == nil {
+			require.False(a.t, known[of], "generation %d of %s was written twice", of.generation, of.connection)
+			known[of] = true
 			tokens[sandbox.TokenHash(text.Reveal())] = of
 		}
 		return err
