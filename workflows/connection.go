@@ -57,6 +57,10 @@ func (c *connection) start(ctx workflow.Context) error {
 	c.version = workflow.GetVersion(ctx, logicChange, workflow.DefaultVersion, logicVersion)
 	if c.in.Carried != nil {
 		c.state = *c.in.Carried
+		if c.state.AwakeSince.IsZero() {
+			// Begun anew from the vault's row: nobody knows who reads it, so it does not fall asleep at once.
+			c.state.AwakeSince = workflow.Now(ctx)
+		}
 	} else {
 		c.state = State{
 			Status: StatusPending, Reason: ReasonAwaitingConsent,
