@@ -445,3 +445,19 @@ func TestAccount_WhatIsNotGivenBack(t *testing.T) {
 		})
 	}
 }
+
+// TestExchange_SecondCredential: what is not kept is said, and costs the first nothing.
+func TestExchange_SecondCredential(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *connector.Connector) { c.Reply.Second = &connector.Second{AccessToken: "user.access_token"} })
+	r.create()
+	in := r.consent("req_1")
+	r.answers(`{"access_token":"at","refresh_token":"rt","user":{"access_token":"` + canary + `"}}`)
+	_, err := r.Exchange(t.Context(), in)
+	require.NoError(t, err)
+	access, _ := r.tokens()
+	require.Equal(t, "at", access)
+	require.Contains(t, r.log.String(), "a second credential came beside the first and is not kept")
+	r.requireSilent(r.log.String())
+	r.requireSealed(canary)
+}

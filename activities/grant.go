@@ -132,6 +132,9 @@ func (a *Activities) complete(ctx context.Context, g grant, attempt vault.Attemp
 	}
 	reply.Metadata = metadata
 	reply.ExpiresAt = a.expiry(ctx, g, attempt, reply)
+	if reply.Second != nil {
+		a.log.Warn("a second credential came beside the first and is not kept", slog.String("connection", g.connection.ID))
+	}
 	if reply.Scopes == nil && attempt.RequestID != "" {
 		reply.Scopes = g.request.GrantedScopes
 		if reply.Scopes == nil {

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -243,9 +244,7 @@ func TestCatalogue_Authorize(t *testing.T) {
 			for _, name := range c.without {
 				delete(want, name)
 			}
-			for name, value := range c.query {
-				want[name] = value
-			}
+			maps.Copy(want, c.query)
 			require.Equal(t, want, flat(t, u.Query()))
 			require.Equal(t, c.fragment, u.Fragment)
 			u.RawQuery, u.Fragment = "", ""
