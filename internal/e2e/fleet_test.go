@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -262,6 +263,8 @@ type machine struct {
 	f    *fleet
 	name string
 	args []string
+	// env is added to the fleet's.
+	env []string
 
 	mu      sync.Mutex
 	process *os.Process
@@ -304,7 +307,7 @@ func (m *machine) launch() error {
 		return nil
 	}
 	command := exec.Command(binaries.worker, m.args...)
-	command.Env, command.Dir = m.f.env, m.f.dir
+	command.Env, command.Dir = slices.Concat(m.f.env, m.env), m.f.dir
 	out := &named{m.name, m.f.log}
 	command.Stdout, command.Stderr = out, out
 	if err := command.Start(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/acme/connections/internal/config"
 	"github.com/acme/connections/internal/sandbox"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
@@ -19,13 +20,17 @@ import (
 type frost struct {
 	*fleet
 	frozen, other *machine
-	id            string
+	// line is the first worker's to Temporal.
+	line *relay
+	id   string
 }
 
 func newFrost(t *testing.T, life time.Duration) *frost {
 	t.Helper()
 	f := newFleet(t, fleetOptions{life: life})
-	s := &frost{fleet: f, frozen: f.newWorker("frozen"), other: f.newWorker("other")}
+	line := newRelay(t, f.temporal.Address) // ends after its client
+	s := &frost{fleet: f, line: line, frozen: f.newWorker("frozen"), other: f.newWorker("other")}
+	s.frozen.env = []string{config.EnvTemporalAddress + "=" + line.Addr().String()}
 	s.frozen.start()
 	s.id = f.newConnection()
 	f.await(s.id, func(row vault.Connection) bool { return row.Status == "active" })
@@ -45,6 +50,14 @@ func (s *frost) force() {
 		cancel()
 		<-done
 	})
+}
+
+// freeze stops the first worker where it is. Temporal is told at once that it is gone, which it would notice after a minute
+// (its keep-alive): until then it would hand tasks to the polls that are open, and wait for their time to run out.
+func (s *frost) freeze() {
+	s.t.Helper()
+	s.frozen.signal(syscall.SIGSTOP)
+	s.line.cut()
 }
 
 // first is what the vault knew of the first attempt to refresh.
@@ -145,7 +158,7 @@ func TestFreezeMidRefresh(t *testing.T) {
 		b := s.brake()
 		s.force()
 		b.awaitWaiting(1)
-		s.frozen.signal(syscall.SIGSTOP)
+		s.freeze()
 		b.release()
 		s.awaitFirst(func(c call) bool { return !c.sent.IsZero() }, "the frozen attempt is marked as sent")
 		require.Empty(t, s.spent(1))
@@ -158,6 +171,7 @@ func TestFreezeMidRefresh(t *testing.T) {
 		s.frozen.signal(syscall.SIGCONT)
 		s.awaitLog(s.first().id, "an attempt failed")
 		require.Len(t, s.spent(1), 1, "spent by the other one only")
+		s.force()
 		s.goesOn(2)
 	})
 
@@ -169,7 +183,7 @@ func TestFreezeMidRefresh(t *testing.T) {
 		b := s.brake()
 		s.force()
 		b.awaitWaiting(1)
-		s.frozen.signal(syscall.SIGSTOP)
+		s.freeze()
 		b.awaitWaiting(0) // the database gives up (lock_timeout)
 		b.release()
 		require.True(t, s.first().sent.IsZero())
@@ -182,6 +196,7 @@ func TestFreezeMidRefresh(t *testing.T) {
 		s.frozen.signal(syscall.SIGCONT)
 		s.awaitLog(s.first().id, "an attempt failed")
 		require.Len(t, s.spent(1), 1, "spent by the other one only")
+		s.force()
 		s.goesOn(2)
 	})
 
@@ -231,7 +246,7 @@ func (s *frost) answerUnread() {
 	require.NoError(s.t, s.provider.SetFaults(sandbox.Faults{Grant: "refresh_token", Delay: 2 * time.Second, Count: 1}))
 	s.force()
 	require.Eventually(s.t, func() bool { return len(s.spent(1)) == 1 }, patience, 10*time.Millisecond, "the provider has the request")
-	s.frozen.signal(syscall.SIGSTOP)
+	s.freeze()
 	require.Eventually(s.t, func() bool { return s.spent(1)[0].Outcome == sandbox.OutcomeIssued }, patience, 10*time.Millisecond, "the provider has answered")
 	require.True(s.t, s.first().replied.IsZero(), "frozen in time")
 	s.other.start()

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/acme/connections/internal/connections"
@@ -184,4 +185,39 @@ func scopeOf(t *testing.T, b *browser) string {
 	}
 	require.Fail(t, "the browser was never at the provider")
 	return ""
+}
+
+// What the person sees who comes back with another account.
+func TestChromiumReconnect(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	created := s.view("connect", "sandbox", "--owner", "acme")
+	newBrowser(t).agree(*created.ConnectURL, "demo")
+	s.await(created.ID, active)
+	ctx := chromium(t)
+
+	do(ctx, t, chromedp.Navigate(*s.view("reconnect", created.ID).ConnectURL), chromedp.WaitVisible("button"))
+	require.Equal(t, "Reconnect to Sandbox", see(ctx, t, chromedp.Title()))
+	text := see(ctx, t, chromedp.Text("main"))
+	for _, part := range []string{"demo@example.com", "works", "another one is not accepted"} {
+		require.Contains(t, text, part)
+	}
+	shot(ctx, t, "1-reconnect.png")
+
+	allow := `button[name="decision"][value="allow"]`
+	do(ctx, t,
+		chromedp.Click("button"), chromedp.WaitVisible("#username"),
+		chromedp.SendKeys("#username", "ada"), chromedp.SendKeys("#password", "ada"), chromedp.Submit("#password"),
+		chromedp.WaitVisible(allow), chromedp.Click(allow), chromedp.WaitVisible("h1.bad"),
+	)
+	require.Contains(t, see(ctx, t, chromedp.Text("main")), "“demo@example.com”")
+	shot(ctx, t, "2-another-account.png")
+
+	// "Try again", as the person who is connected.
+	do(ctx, t,
+		chromedp.Click("button"), chromedp.WaitVisible("#username"),
+		chromedp.SendKeys("#username", "demo"), chromedp.SendKeys("#password", "demo"), chromedp.Submit("#password"),
+		chromedp.WaitVisible(allow), chromedp.Click(allow), chromedp.WaitVisible("h1.good"),
+	)
+	require.Equal(t, "user-demo", s.whose(created.ID))
 }
