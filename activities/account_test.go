@@ -128,35 +128,47 @@ func TestAccount_ByTheConnectorsOwnName(t *testing.T) {
 	}{
 		"the token reply": {
 			func(c *connector.Connector) { c.Metadata = []connector.Capture{{Path: "team.id", As: "account_id"}} },
-			`"team":{"id":1}`, `"team":{"id":2}`, [2]string{}, workflows.ReasonAccountMismatch,
+			`"team":{"id":1}`, `"team":{"id":2}`,
+			[2]string{},
+			workflows.ReasonAccountMismatch,
 		},
 		"the same, as text": {
 			func(c *connector.Connector) { c.Metadata = []connector.Capture{{Path: "team.id", As: "account_id"}} },
-			`"team":{"id":1}`, `"team":{"id":"1"}`, [2]string{}, "",
+			`"team":{"id":1}`, `"team":{"id":"1"}`,
+			[2]string{},
+			"",
 		},
 		"sharing": {
 			func(c *connector.Connector) {
 				c.Metadata = []connector.Capture{{Path: "user"}, {Path: "business", As: "account_id"}}
 				c.Sharing = &connector.Sharing{Identity: "user"}
 			},
-			`"user":"u","business":"a"`, `"user":"u","business":"b"`, [2]string{}, "",
+			`"user":"u","business":"a"`, `"user":"u","business":"b"`,
+			[2]string{},
+			"",
 		},
 		"the callback": {
 			func(c *connector.Connector) {
 				c.Callback = &connector.Callback{Capture: []connector.CallbackValue{{Param: "realmId", Pattern: "[0-9]+", As: "account_id"}}}
 			},
-			``, ``, [2]string{"7", "8"}, workflows.ReasonAccountMismatch,
+			``, ``,
+			[2]string{"7", "8"},
+			workflows.ReasonAccountMismatch,
 		},
 		"known from before, and told by nothing any more": {
-			func(c *connector.Connector) {}, ``, ``, [2]string{"7", ""}, "",
+			func(*connector.Connector) {}, ``, ``, [2]string{"7", ""}, "",
 		},
 		"told by nothing before": {
 			func(c *connector.Connector) { c.Metadata = []connector.Capture{{Path: "account_id"}} },
-			``, `"account_id":"a"`, [2]string{}, "",
+			``, `"account_id":"a"`,
+			[2]string{},
+			"",
 		},
 		"not told now": {
 			func(c *connector.Connector) { c.Metadata = []connector.Capture{{Path: "account_id"}} },
-			`"account_id":"a"`, ``, [2]string{}, workflows.ReasonAccountUnconfirmed,
+			`"account_id":"a"`, ``,
+			[2]string{},
+			workflows.ReasonAccountUnconfirmed,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

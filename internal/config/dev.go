@@ -103,7 +103,8 @@ func (s Sandbox) Connector() connector.Connector {
 		Steps: []connector.Step{{Name: "identity", URL: s.Userinfo, Metadata: []connector.Capture{
 			{Path: "sub", As: connector.AccountID},
 			// The address, or else the name: what is known last counts.
-			{Path: "name", As: connector.AccountLabel}, {Path: "email", As: connector.AccountLabel},
+			{Path: "name", As: connector.AccountLabel},
+			{Path: "email", As: connector.AccountLabel},
 		}}},
 		Scopes:            connector.Scopes{Separator: " ", Default: []string{"openid", "profile", "email", "offline_access", "contacts.read"}},
 		ClientCredentials: &connector.ClientCredentialsCall{Scopes: []string{"contacts.read"}},

@@ -34,8 +34,10 @@ func TestBreakerOfThreeHundredConnections(t *testing.T) {
 		require.NoError(t, err)
 		return len(rows)
 	}
-	all := func(status workflows.ConnectionStatus) func() bool { return func() bool { return count(status) == fleet } }
-	require.Eventually(t, all(workflows.StatusActive), 2*time.Minute, 100*time.Millisecond)
+	all := func(status workflows.ConnectionStatus) func() bool {
+		return func() bool { return count(status) == fleet }
+	}
+	require.Eventually(t, all(workflows.StatusActive), 5*time.Minute, 100*time.Millisecond)
 
 	integration := connections.PlatformIntegrationID("sandbox", connector.ClientCredentials)
 	open := func() bool {
@@ -43,9 +45,9 @@ func TestBreakerOfThreeHundredConnections(t *testing.T) {
 		return err == nil && b.Open
 	}
 	require.NoError(t, r.Sandbox.SetFaults(sandbox.Faults{RejectClient: true}))
-	require.Eventually(t, open, time.Minute, 5*time.Millisecond)
+	require.Eventually(t, open, 3*time.Minute, 5*time.Millisecond)
 	opened, before := time.Now(), r.TokenRequests("client_credentials")
-	require.Eventually(t, all(workflows.StatusDegraded), 2*time.Minute, 100*time.Millisecond)
+	require.Eventually(t, all(workflows.StatusDegraded), 5*time.Minute, 100*time.Millisecond)
 	calls := r.TokenRequests("client_credentials") - before
 	// Attempts that had begun when it opened may come in after it.
 	limit := int(time.Since(opened)/interval) + 1 + 5
@@ -55,7 +57,7 @@ func TestBreakerOfThreeHundredConnections(t *testing.T) {
 
 	require.NoError(t, r.Sandbox.SetFaults(sandbox.Faults{}))
 	mended := time.Now()
-	require.Eventually(t, all(workflows.StatusActive), 2*time.Minute, 100*time.Millisecond)
+	require.Eventually(t, all(workflows.StatusActive), 5*time.Minute, 100*time.Millisecond)
 	require.False(t, open())
 	t.Logf("%d calls while it was open (%s), at most %d allowed; all well %s after the mending, with probes every %s",
 		calls, mended.Sub(opened).Round(time.Second), limit, time.Since(mended).Round(time.Second), interval)

@@ -13,7 +13,9 @@ import (
 func TestKnob_Step_Among(t *testing.T) {
 	t.Parallel()
 	tenants := []connector.Capture{
-		{Path: "0.tenantId", As: "tenant_id"}, {Path: "0.tenantId", As: "account_id"}, {Path: "0.tenantName", As: "account_label"},
+		{Path: "0.tenantId", As: "tenant_id"},
+		{Path: "0.tenantId", As: "account_id"},
+		{Path: "0.tenantName", As: "account_label"},
 		{Path: "1.tenantId", As: "other"},
 	}
 	const list = `[{"tenantId":"t-1","tenantName":"One"},{"tenantId":"t-2","tenantName":"Two"},{"tenantId":3,"tenantName":"Three"}]`
