@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +46,7 @@ type fleet struct {
 	database *pgtest.Cluster
 	temporal *devserver.Server
 	provider *sandbox.Provider
+	doors    *http.Server
 	web      *machine
 
 	store  vault.Store
@@ -105,24 +105,46 @@ func freeAddress(t *testing.T) string {
 
 func (f *fleet) startProvider(o fleetOptions, baseURL string) {
 	f.t.Helper()
-	server := httptest.NewUnstartedServer(nil)
+	address := freeAddress(f.t)
 	var err error
 	f.provider, err = sandbox.Open(f.t.Context(), sandbox.Options{
-		Issuer: "http://" + server.Listener.Addr().String(), RedirectURIs: []string{baseURL + "/callback"},
+		Issuer: "http://" + address, RedirectURIs: []string{baseURL + "/callback"},
 		AccessTokenLifetime: o.life, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(f.t, err)
 	require.NoError(f.t, f.provider.SetFaults(sandbox.Faults{Grant: "refresh_token", Delay: o.latency}))
-	handler := f.provider.Handler()
-	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A provider that has a request acts on it, also if the caller has died since.
-		handler.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
-	})
-	server.Start()
+	f.serveProvider(address)
 	f.t.Cleanup(func() {
-		server.Close()
+		f.unreachable()
 		require.NoError(f.t, f.provider.Close())
 	})
+}
+
+// serveProvider lets the provider be reached.
+func (f *fleet) serveProvider(address string) {
+	f.t.Helper()
+	listener, err := net.Listen("tcp", address)
+	require.NoError(f.t, err)
+	handler := f.provider.Handler()
+	f.doors = &http.Server{Addr: address, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A provider that has a request acts on it, also if the caller has died since.
+		handler.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
+	})}
+	go func() { _ = f.doors.Serve(listener) }()
+}
+
+// unreachable closes the provider's doors, behind the requests that it has; reachable opens them again.
+func (f *fleet) unreachable() {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.t.Context()), patience)
+	defer cancel()
+	http.DefaultClient.CloseIdleConnections()
+	require.NoError(f.t, f.doors.Shutdown(ctx))
+}
+
+func (f *fleet) reachable() {
+	f.t.Helper()
+	f.serveProvider(f.doors.Addr)
 }
 
 func (f *fleet) startDatabase() {
