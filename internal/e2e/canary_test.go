@@ -278,6 +278,7 @@ func TestCanary(t *testing.T) {
 	suspended := run("refresh", others[1])
 	require.NotZero(t, suspended.exit)
 	run("status", others[1])
+	require.Contains(t, run("integrations").stdout, "client_rejected", "an operator sees it")
 	run("reconcile", "--include-young", "-o", "json")
 
 	// Reconnect, then disconnect both.
