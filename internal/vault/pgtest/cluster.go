@@ -29,8 +29,8 @@ type Cluster struct {
 }
 
 // StartCluster makes a cluster and starts its server. The caller must Stop it; on Linux the server also ends when the
-// calling process dies.
-func StartCluster(ctx context.Context) (*Cluster, error) {
+// calling process dies. Settings are "name=value", and win over those that make tests fast.
+func StartCluster(ctx context.Context, settings ...string) (*Cluster, error) {
 	programs, err := findPrograms(ctx)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func StartCluster(ctx context.Context) (*Cluster, error) {
 	if err := c.initialize(ctx, programs, as); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := c.run(programs, as); err != nil {
+	if err := c.run(programs, as, settings); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	select {
@@ -105,14 +105,19 @@ func (c *Cluster) initialize(ctx context.Context, programs string, as *account) 
 
 // run starts the server. Where a process can ask to be told of its parent's death, "parent" is the thread that
 // started it: a goroutine keeps that thread until the server has ended.
-func (c *Cluster) run(programs string, as *account) error {
-	// Not bound to a context: Stop ends it.
-	postgres := exec.Command(filepath.Join(programs, "postgres"), "-D", c.data(),
-		"-k", c.dir, "-p", port,
+func (c *Cluster) run(programs string, as *account, settings []string) error {
+	args := []string{
+		"-D", c.data(), "-k", c.dir, "-p", port,
 		"-c", "listen_addresses=", "-c", "unix_socket_permissions=0700",
 		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
 		"-c", "max_connections=200", "-c", "shared_buffers=32MB", "-c", "autovacuum=off",
-		"-c", "log_destination=stderr", "-c", "logging_collector=off", "-c", "lc_messages=C")
+		"-c", "log_destination=stderr", "-c", "logging_collector=off", "-c", "lc_messages=C",
+	}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	// Not bound to a context: Stop ends it.
+	postgres := exec.Command(filepath.Join(programs, "postgres"), args...)
 	postgres.Dir = c.dir
 	postgres.SysProcAttr = attributes(as)
 	postgres.Stderr = c.log
