@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/worker"
 
+	"github.com/acme/connections/internal/breaker"
 	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/keyring"
 	"github.com/acme/connections/internal/oauth"
@@ -23,7 +24,7 @@ import (
 	"github.com/acme/connections/workflows"
 )
 
-// Config is what the activities need. All fields are required.
+// Config is what the activities need. All fields but Now and ProbeInterval are required.
 type Config struct {
 	Vault     vault.Store
 	Keys      keyring.Keys
@@ -31,7 +32,13 @@ type Config struct {
 	OAuth     *oauth.Client
 	// RedirectURI is the callback's URL, for the few providers that want it again with a refresh.
 	RedirectURI string
-	Log         *slog.Logger
+	// BreakerOpened starts, or signals, the workflow that looks after an integration's open breaker.
+	BreakerOpened func(ctx context.Context, integrationID string) error
+	// Now is the clock by which breakers and reads are measured; time.Now if nil.
+	Now func() time.Time
+	// ProbeInterval is the time between two probes of an open breaker; [workflows.ProbeInterval] if zero.
+	ProbeInterval time.Duration
+	Log           *slog.Logger
 }
 
 // Activities implements [workflows.Activities]. It is safe for concurrent use.
@@ -42,7 +49,12 @@ type Activities struct {
 	oauth     *oauth.Client
 	redirect  string
 	log       *slog.Logger
+	now       func() time.Time
 	secrets   secretChoice
+	breakers  *breaker.Board
+	// probeInterval is that of the breakers.
+	probeInterval time.Duration
+	limits        rateLimits
 
 	mu sync.Mutex
 	// underWay holds, by connection, the call that this process has under way.
@@ -54,8 +66,15 @@ var _ workflows.Activities = (*Activities)(nil)
 
 // New makes the activities.
 func New(c Config) *Activities {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.ProbeInterval == 0 {
+		c.ProbeInterval = workflows.ProbeInterval
+	}
 	return &Activities{
 		vault: c.Vault, keys: c.Keys, catalogue: c.Catalogue, oauth: c.OAuth, redirect: c.RedirectURI, log: c.Log,
+		now: c.Now, probeInterval: c.ProbeInterval, breakers: breaker.New(c.Vault, c.Now, c.ProbeInterval, c.BreakerOpened, c.Log),
 		underWay: make(map[string]*spending),
 	}
 }
@@ -68,6 +87,7 @@ func (a *Activities) Register(registry worker.ActivityRegistry) {
 		workflows.ActivityRefresh:           a.Refresh,
 		workflows.ActivityRevoke:            a.Revoke,
 		workflows.ActivityRecord:            a.Record,
+		workflows.ActivityProbe:             a.Probe,
 	} {
 		registry.RegisterActivityWithOptions(function, activity.RegisterOptions{Name: name})
 	}
@@ -94,6 +114,11 @@ const tombstoneLife = 30 * 24 * time.Hour
 // Record implements [workflows.Activities].
 func (a *Activities) Record(ctx context.Context, in workflows.RecordInput) error {
 	change := vault.StatusChange{ID: in.ID, Status: string(in.Status), Reason: string(in.Reason), Seq: in.Seq, At: in.At}
+	if in.RaiseFailures {
+		if err := a.vault.RaiseFailures(ctx, in.ID); err != nil {
+			return vaultFailure(err)
+		}
+	}
 	if in.Erase {
 		return vaultFailure(a.vault.Erase(ctx, change, in.At.Add(tombstoneLife)))
 	}

@@ -28,7 +28,7 @@ func TestExchange_StoresTheFirstGeneration(t *testing.T) {
 	require.EqualValues(t, 1, row.Generation)
 	require.Equal(t, workflows.TokenSet{
 		Generation: 1, IssuedAt: row.IssuedAt, ExpiresAt: row.IssuedAt.Add(time.Hour), Scopes: appScopes, Type: "Bearer",
-		Renewable: true, Rotates: true, Sealed: row.AccessToken,
+		Renewable: true, Rotates: true, Sealed: row.AccessToken, ConsentedAt: row.IssuedAt,
 	}, set)
 
 	access, refresh := r.tokens()

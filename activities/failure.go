@@ -17,7 +17,12 @@ import (
 // failure is the only way in which an error crosses into Temporal: a reason and its sentence. What caused it stays
 // here, since causes hold providers' texts and URLs.
 func failure(reason workflows.Reason, retryAfter time.Duration) error {
-	details := workflows.FailureDetails{RetryAfterSeconds: int64(math.Ceil(retryAfter.Seconds()))}
+	return failureWith(reason, retryAfter, workflows.FailureDetails{})
+}
+
+// failureWith is failure with more details; RetryAfterSeconds is filled in.
+func failureWith(reason workflows.Reason, retryAfter time.Duration, details workflows.FailureDetails) error {
+	details.RetryAfterSeconds = int64(math.Ceil(retryAfter.Seconds()))
 	return temporal.NewApplicationErrorWithOptions(reason.Sentence(), string(reason), temporal.ApplicationErrorOptions{
 		NonRetryable:   reason.Class() != workflows.ClassTransient,
 		NextRetryDelay: retryAfter,
@@ -64,6 +69,10 @@ func (a *Activities) verdict(ctx context.Context, begun vault.Begun, err error) 
 	var f *oauth.Failure
 	if !errors.As(err, &f) {
 		// Our own: nothing was sent.
+		var own *temporal.ApplicationError
+		if errors.As(err, &own) {
+			return reasonOf(err), vault.AttemptSuperseded, own.NextRetryDelay()
+		}
 		return reasonOf(err), vault.AttemptSuperseded, 0
 	}
 	if cause := f.Unwrap(); f.Kind == oauth.Fenced && cause != nil && !isVerdict(cause) {

@@ -29,7 +29,7 @@ func (a *Activities) Exchange(ctx context.Context, in workflows.ExchangeInput) (
 		ConnectionID: in.ID, Kind: string(oauth.Exchange), Generation: vault.AttemptAnyGeneration, RequestID: in.RequestID,
 		// A new consent does not wait for what an old refresh token's last use came to.
 		Settle: true,
-	}, func(ctx context.Context, g grant, hooks oauth.Hooks) (oauth.Reply, error) {
+	}, false, func(ctx context.Context, g grant, hooks oauth.Hooks) (oauth.Reply, error) {
 		code, codeErr := a.keys.Vault.OpenString(keyring.Code(in.RequestID), in.SealedCode)
 		verifier, verifierErr := a.keys.Vault.OpenString(keyring.Verifier(in.RequestID), request.Verifier)
 		switch {
@@ -58,37 +58,41 @@ func (a *Activities) Exchange(ctx context.Context, in workflows.ExchangeInput) (
 
 // Refresh implements [workflows.Activities]: RFC 6749 §6, or what the connector has in its place.
 func (a *Activities) Refresh(ctx context.Context, in workflows.RenewInput) (workflows.TokenSet, error) {
-	return a.spend(ctx, vault.AttemptStart{
-		ConnectionID: in.ID, Kind: string(oauth.Refresh), Generation: in.Generation, Settle: in.Settle,
-	}, func(ctx context.Context, g grant, hooks oauth.Hooks) (oauth.Reply, error) {
-		upgrade := renewal.UpgradePending(g.connector, g.connection)
-		present := a.refreshToken
-		if upgrade || g.connector.Refresh.TokenSource == connector.FromAccessToken {
-			present = a.accessToken
-		}
-		token, err := present(g.connection)
-		if err != nil {
-			return oauth.Reply{}, err
-		}
-		if token.Empty() {
-			return oauth.Reply{}, failure(workflows.ReasonNoRefreshToken, 0)
-		}
-		if upgrade {
-			return a.oauth.Upgrade(ctx, g.connector, g.app, token, hooks)
-		}
-		return a.oauth.Refresh(ctx, g.connector, g.app, oauth.Renewal{
-			Token: token, RedirectURI: oauth.RedirectURI(g.connector, a.redirect), Scopes: g.connection.RequestedScopes,
-		}, hooks)
-	})
+	return a.renew(ctx, string(workflows.GrantAuthorizationCode), attemptOf(in), in.Forced)
 }
 
 // ClientCredentials implements [workflows.Activities]: RFC 6749 §4.4.2. Renewal is the same grant again.
 func (a *Activities) ClientCredentials(ctx context.Context, in workflows.RenewInput) (workflows.TokenSet, error) {
-	return a.spend(ctx, vault.AttemptStart{
-		ConnectionID: in.ID, Kind: string(oauth.ClientCredentials), Generation: in.Generation,
-		// Asking twice spends nothing.
-		Settle: true,
-	}, func(ctx context.Context, g grant, hooks oauth.Hooks) (oauth.Reply, error) {
-		return a.oauth.ClientCredentials(ctx, g.connector, g.app, g.connection.RequestedScopes, hooks)
-	})
+	return a.renew(ctx, string(workflows.GrantClientCredentials), attemptOf(in), in.Forced)
+}
+
+func attemptOf(in workflows.RenewInput) vault.AttemptStart {
+	return vault.AttemptStart{ConnectionID: in.ID, Generation: in.Generation, Settle: in.Settle, UnreadSince: in.UnreadSince}
+}
+
+// present trades the connection's refresh token for a new token set; a [call].
+func (a *Activities) present(ctx context.Context, g grant, hooks oauth.Hooks) (oauth.Reply, error) {
+	upgrade := renewal.UpgradePending(g.connector, g.connection)
+	open := a.refreshToken
+	if upgrade || g.connector.Refresh.TokenSource == connector.FromAccessToken {
+		open = a.accessToken
+	}
+	token, err := open(g.connection)
+	if err != nil {
+		return oauth.Reply{}, err
+	}
+	if token.Empty() {
+		return oauth.Reply{}, failure(workflows.ReasonNoRefreshToken, 0)
+	}
+	if upgrade {
+		return a.oauth.Upgrade(ctx, g.connector, g.app, token, hooks)
+	}
+	return a.oauth.Refresh(ctx, g.connector, g.app, oauth.Renewal{
+		Token: token, RedirectURI: oauth.RedirectURI(g.connector, a.redirect), Scopes: g.connection.RequestedScopes,
+	}, hooks)
+}
+
+// askAgain asks for a new token set with the app's own credentials; a [call].
+func (a *Activities) askAgain(ctx context.Context, g grant, hooks oauth.Hooks) (oauth.Reply, error) {
+	return a.oauth.ClientCredentials(ctx, g.connector, g.app, g.connection.RequestedScopes, hooks)
 }

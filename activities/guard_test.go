@@ -87,7 +87,7 @@ func TestRegister_EveryActivityOfTheContract(t *testing.T) {
 	registry := names{env: env}
 	r.Register(&registry)
 	require.ElementsMatch(t, []string{
-		workflows.ActivityExchange, workflows.ActivityClientCredentials, workflows.ActivityRefresh, workflows.ActivityRevoke, workflows.ActivityRecord,
+		workflows.ActivityExchange, workflows.ActivityClientCredentials, workflows.ActivityRefresh, workflows.ActivityRevoke, workflows.ActivityRecord, workflows.ActivityProbe,
 	}, registry.names)
 
 	value, err := env.ExecuteActivity(workflows.ActivityClientCredentials, r.renew(0))

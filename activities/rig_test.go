@@ -184,13 +184,19 @@ func (r *rig) another(t testing.TB) *rig {
 	}
 	r.gate.set(nil)
 	next.fault(sandbox.Faults{})
+	// Nor is what befell another connection the integration's fault.
+	for _, id := range []string{sandbox.AppClientID, sandbox.MachineClientID} {
+		_, err := r.vault.CountSuccess(t.Context(), id)
+		require.NoError(t, err)
+	}
 	return &next
 }
 
 // instance is another process of ours on the same vault.
 func (r *rig) instance(mod ...func(*activities.Config)) *activities.Activities {
 	config := activities.Config{
-		Vault: r.vault, Keys: r.keys, Catalogue: r.catalogue,
+		BreakerOpened: func(context.Context, string) error { return nil },
+		Vault:         r.vault, Keys: r.keys, Catalogue: r.catalogue,
 		OAuth: oauth.NewClient(workflows.HTTPLimit, time.Now), Log: slog.New(slog.NewTextHandler(r.log, nil)),
 	}
 	for _, m := range mod {

@@ -38,13 +38,16 @@ type spending struct {
 	err  error
 	// secrets is how many the integration has, if the provider rejected one of several: the next may be the right one.
 	secrets int
+	// integration is the connection's.
+	integration string
 }
 
 // call does the one call at the provider.
 type call func(ctx context.Context, g grant, hooks oauth.Hooks) (oauth.Reply, error)
 
-// spend runs one attempt, or joins the one that is under way, or takes over what another one left behind.
-func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do call) (workflows.TokenSet, error) {
+// spend runs one attempt, or joins the one that is under way, or takes over what another one left behind. forced says
+// that a caller waits for the outcome.
+func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, forced bool, do call) (workflows.TokenSet, error) {
 	start.Lease = lease
 	finished, rejected := 0, 0
 	// another reports whether a call ended with a rejected secret, and there is one that is yet to be tried.
@@ -62,7 +65,7 @@ func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do cal
 			case start.RequestID == "" && err == nil && set.Generation > start.Generation,
 				start.RequestID == "" && err != nil && s.kind == start.Kind && !another(s):
 				// A renewal shares the outcome of the one under way, good or bad; that of an exchange only if it is good.
-				return set, err
+				return set, a.judged(ctx, s, start.ConnectionID, err)
 			case ctx.Err() != nil:
 				return workflows.TokenSet{}, failure(workflows.ReasonAttemptInFlight, 0)
 			}
@@ -84,7 +87,7 @@ func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do cal
 			if another(s) {
 				continue
 			}
-			return set, err
+			return set, a.judged(ctx, s, start.ConnectionID, err)
 		case vault.BeginReplied:
 			set, err := a.detachFinish(ctx, begun).wait(ctx)
 			if begun.Attempt.RequestID == start.RequestID || ctx.Err() != nil {
@@ -97,6 +100,12 @@ func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, do cal
 				}
 				return workflows.TokenSet{}, err
 			}
+		case vault.BeginUnread:
+			set := a.tokenSet(ctx, begun.Connection)
+			set.Unread = true
+			return set, nil
+		case vault.BeginSuspended:
+			return workflows.TokenSet{}, a.suspended(ctx, begun, forced)
 		case vault.BeginInDoubt:
 			if start.RequestID != "" {
 				return workflows.TokenSet{}, failure(workflows.ReasonExchangeLost, 0)
@@ -137,6 +146,9 @@ func (a *Activities) detach(ctx context.Context, begun vault.Begun, do call) *sp
 		if err != nil {
 			return a.lose(ctx, begun, err)
 		}
+		if wait := a.limits.turn(ctx, g.connector, begun.Attempt.Kind); wait > 0 {
+			return a.lose(ctx, begun, failure(workflows.ReasonQueued, wait))
+		}
 		reply, err := do(ctx, g, oauth.Hooks{
 			BeforeSend: func(ctx context.Context) error { return a.vault.MarkSent(ctx, begun.Attempt.ID) },
 			OnReply:    func(ctx context.Context, raw oauth.Raw) error { return a.keep(ctx, begun.Attempt.ID, raw) },
@@ -148,7 +160,11 @@ func (a *Activities) detach(ctx context.Context, begun vault.Begun, do call) *sp
 			}
 			return a.lose(ctx, begun, err)
 		}
-		return a.land(ctx, g, begun.Attempt, a.complete(ctx, g, begun.Attempt, reply))
+		set, err := a.land(ctx, g, begun.Attempt, a.complete(ctx, g, begun.Attempt, reply))
+		if err == nil && begun.Breaker.IntegrationID != "" {
+			a.breakers.Succeeded(ctx, begun.Breaker.IntegrationID)
+		}
+		return set, err
 	})
 }
 
@@ -183,7 +199,7 @@ func (a *Activities) detachFinish(ctx context.Context, begun vault.Begun) *spend
 // goOn runs f detached, and makes it known to whoever asks for the same connection in this process.
 func (a *Activities) goOn(ctx context.Context, begun vault.Begun, f func(context.Context, *spending) (workflows.TokenSet, error)) *spending {
 	id := begun.Attempt.ConnectionID
-	s := &spending{kind: begun.Attempt.Kind, done: make(chan struct{})}
+	s := &spending{kind: begun.Attempt.Kind, integration: begun.Connection.IntegrationID, done: make(chan struct{})}
 	a.mu.Lock()
 	a.underWay[id] = s
 	a.mu.Unlock()
@@ -262,6 +278,9 @@ func (a *Activities) land(ctx context.Context, g grant, attempt vault.Attempt, r
 			c := g.connection
 			c.Generation, c.AccessToken, c.RefreshToken = generation, commit.AccessToken, commit.RefreshToken
 			c.IssuedAt, c.ExpiresAt, c.TokenType, c.GrantedScopes = commit.IssuedAt, commit.ExpiresAt, commit.TokenType, commit.GrantedScopes
+			if !commit.ConsentedAt.IsZero() {
+				c.ConsentedAt = commit.ConsentedAt
+			}
 			// The caller is told what the row says, and that is the two merged.
 			c.Metadata = make(map[string]string, len(g.connection.Metadata)+len(commit.Metadata))
 			maps.Copy(c.Metadata, g.connection.Metadata)
@@ -327,8 +346,12 @@ func (a *Activities) sealed(g grant, attempt vault.Attempt, reply oauth.Reply) (
 	if scopes == nil {
 		scopes = g.connection.RequestedScopes
 	}
+	var consentedAt time.Time
+	if attempt.Kind == string(oauth.Exchange) {
+		consentedAt = reply.IssuedAt
+	}
 	return vault.TokenCommit{
-		ConnectionID: g.connection.ID, AttemptID: attempt.ID, FromGeneration: g.connection.Generation,
+		ConsentedAt: consentedAt, ConnectionID: g.connection.ID, AttemptID: attempt.ID, FromGeneration: g.connection.Generation,
 		AccessToken: access, RefreshToken: sealedRefresh, TokenType: reply.TokenType,
 		IssuedAt: reply.IssuedAt, ExpiresAt: reply.ExpiresAt, GrantedScopes: scopes, Metadata: reply.Metadata, Inputs: g.request.Inputs,
 	}, nil

@@ -53,7 +53,7 @@ func TestUpgrade(t *testing.T) {
 	row := r.row()
 	short := workflows.TokenSet{
 		Generation: 1, IssuedAt: row.IssuedAt, ExpiresAt: row.IssuedAt.Add(time.Hour), RenewTo: row.IssuedAt, Scopes: appScopes,
-		Type: "Bearer", Renewable: true, Sealed: row.AccessToken,
+		Type: "Bearer", Renewable: true, Sealed: row.AccessToken, ConsentedAt: row.ConsentedAt,
 	}
 	require.Equal(t, short, set)
 	require.Equal(t, map[string]string{"token_kind": "short_lived"}, row.Metadata)
@@ -65,7 +65,7 @@ func TestUpgrade(t *testing.T) {
 	row = r.row()
 	require.Equal(t, workflows.TokenSet{
 		Generation: 2, IssuedAt: row.IssuedAt, ExpiresAt: row.IssuedAt.Add(60 * 24 * time.Hour), Scopes: appScopes,
-		Type: "Bearer", Renewable: true, Sealed: row.AccessToken,
+		Type: "Bearer", Renewable: true, Sealed: row.AccessToken, ConsentedAt: row.ConsentedAt,
 	}, set)
 	require.Equal(t, map[string]string{"token_kind": "long_lived"}, row.Metadata)
 	requests := e.requests()

@@ -114,6 +114,7 @@ func (a *app) show(view connections.View) error {
 		{"issued", when(view.IssuedAt)},
 		{"expires", when(view.ExpiresAt)},
 		{"next refresh", when(view.NextRefreshAt)},
+		{"grant ends", when(view.GrantEndsAt)},
 		{"scopes", strings.Join(view.Scopes, " ")},
 	}
 	if err := a.table(rows); err != nil {

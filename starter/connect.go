@@ -21,6 +21,7 @@ type connectFlags struct {
 	scopes, tags, inputs                        []string
 	wait                                        bool
 	timeout                                     time.Duration
+	policy                                      string
 }
 
 func connectCommand(a *app) *cobra.Command {
@@ -51,9 +52,12 @@ The OAuth app is the platform's own, unless you give the customer's with --clien
 	flags.StringSliceVar(&f.scopes, "scope", nil, "`scopes` to ask for, instead of the defaults")
 	flags.StringVar(&f.endUser, "end-user", "", "your `id` of the person who is to consent")
 	flags.StringSliceVar(&f.tags, "tag", nil, "`name=value` to find it by later")
+	flags.StringVar(&f.policy, "policy", "", policyHelp)
 	addWait(command, &f.wait, &f.timeout)
 	return command
 }
+
+const policyHelp = "`policy` of refresh: adaptive (what nobody reads for a day sleeps until it is read) or always_fresh"
 
 func addWait(command *cobra.Command, wait *bool, timeout *time.Duration) {
 	command.Flags().BoolVar(wait, "wait", false, "wait until it is active, or has failed")
@@ -92,7 +96,7 @@ func (a *app) connect(ctx context.Context, connectorID string, f connectFlags) e
 	}
 	created, err := c.Create(ctx, connections.CreateRequest{
 		Connector: connectorID, Owner: f.owner, Grant: workflows.Grant(f.grant), ClientID: f.clientID,
-		ClientSecret: clientSecret, Scopes: f.scopes, Inputs: inputs, EndUser: f.endUser, Tags: tags,
+		ClientSecret: clientSecret, Scopes: f.scopes, Inputs: inputs, EndUser: f.endUser, Tags: tags, Policy: f.policy,
 	})
 	if err != nil {
 		return err

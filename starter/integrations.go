@@ -61,6 +61,7 @@ func integrationsSet(a *app, owner *string) *cobra.Command {
 		clientID, secretFile string
 		scopes               []string
 		only                 bool
+		policy               string
 	)
 	command := &cobra.Command{
 		Use: "set CONNECTOR", Short: "Set the OAuth app for a connector",
@@ -90,7 +91,7 @@ CONNECTOR_HUBSPOT_CLIENT_SECRET, or CONNECTOR_HUBSPOT_CLIENT_SECRET_FILE.`,
 				return err
 			}
 			i, err := c.PutIntegration(cmd.Context(), connections.IntegrationRequest{
-				Owner: *owner, Connector: args[0], ClientID: clientID, ClientSecret: clientSecret, Scopes: scopes, Only: only,
+				Owner: *owner, Connector: args[0], ClientID: clientID, ClientSecret: clientSecret, Scopes: scopes, Only: only, Policy: policy,
 			})
 			if err != nil {
 				return err
@@ -107,5 +108,6 @@ CONNECTOR_HUBSPOT_CLIENT_SECRET, or CONNECTOR_HUBSPOT_CLIENT_SECRET_FILE.`,
 	command.Flags().StringVar(&secretFile, "client-secret-file", "", "`file` with its secret; - for standard input")
 	command.Flags().BoolVar(&only, "only", false, "forget the secrets that were there before")
 	command.Flags().StringSliceVar(&scopes, "scope", nil, "`scopes` to ask for, instead of the connector's defaults")
+	command.Flags().StringVar(&policy, "policy", "", policyHelp)
 	return command
 }

@@ -153,8 +153,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a person must consent (again).`,
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(
 		connectCommand(a), listCommand(a), statusCommand(a), tokenCommand(a),
-		driveCommand(a, "refresh", "Force a new token now", "Asks the provider for a new token, whatever the age of the present one. Callers who saw the same token share one call.",
-			(*connections.Client).Refresh),
+		refreshCommand(a),
 		reconnectCommand(a),
 		driveCommand(a, "pause", "Stop renewing and handing out the token", "Nothing is refreshed or handed out until \"resume\". The provider is told nothing.",
 			(*connections.Client).Pause),

@@ -112,8 +112,9 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 
 	acts := activities.New(activities.Config{
 		Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue, Log: p.log,
-		OAuth:       oauth.NewClient(workflows.HTTPLimit, time.Now),
-		RedirectURI: p.connections().RedirectURI(),
+		OAuth:         oauth.NewClient(workflows.HTTPLimit, time.Now),
+		RedirectURI:   p.connections().RedirectURI(),
+		BreakerOpened: p.connections().BreakerOpened,
 	})
 	if o.has(roleWorkflow) || o.has(roleActivity) {
 		w := newWorker(o, p, acts, func(err error) { failed <- fmt.Errorf("the Temporal worker failed: %w", err) })
@@ -174,6 +175,7 @@ func newWorker(o options, p *parts, acts *activities.Activities, onFatal func(er
 		OnFatalError:                onFatal,
 	})
 	w.RegisterWorkflowWithOptions(workflows.Connection, workflow.RegisterOptions{Name: workflows.TypeConnection})
+	w.RegisterWorkflowWithOptions(workflows.Breaker, workflow.RegisterOptions{Name: workflows.TypeBreaker})
 	acts.Register(w)
 	return w
 }

@@ -15,6 +15,7 @@ type Activities interface {
 	Refresh(ctx context.Context, in RenewInput) (TokenSet, error)
 	Revoke(ctx context.Context, in RevokeInput) (RevokeResult, error)
 	Record(ctx context.Context, in RecordInput) error
+	Probe(ctx context.Context, in ProbeInput) (BreakerState, error)
 }
 
 // ExchangeInput is the argument of activity "Exchange".
@@ -31,6 +32,11 @@ type RenewInput struct {
 	Generation int64 `json:"generation"`
 	// Settle allows presenting a refresh token again whose last use has an unknown outcome.
 	Settle bool `json:"settle,omitempty"`
+	// Forced is set if a caller waits for the outcome: a refusal is then counted, so that it is not replayed to others.
+	Forced bool `json:"forced,omitempty"`
+	// UnreadSince, if set, lets an adaptive connection that nobody has read since go without: the answer is the token
+	// set that is there, marked [TokenSet].Unread.
+	UnreadSince time.Time `json:"unread_since,omitzero"`
 }
 
 // RevokeInput is the argument of activity "Revoke".
@@ -54,10 +60,17 @@ type RecordInput struct {
 	At  time.Time `json:"at"`
 	// Erase removes every secret of the connection and leaves a tombstone.
 	Erase bool `json:"erase,omitempty"`
+	// RaiseFailures counts a refusal of the refreshes that wait, so that it is not replayed to later callers.
+	RaiseFailures bool `json:"raise_failures,omitempty"`
 }
 
 // FailureDetails are the details of an activity's application error.
 type FailureDetails struct {
 	// RetryAfterSeconds is the provider's wish; zero if it had none.
 	RetryAfterSeconds int64 `json:"retry_after_seconds,omitempty"`
+	// Because is why the integration is suspended ([ReasonSuspended]).
+	Because Reason `json:"because,omitempty"`
+	// Unconfirmed is set if the provider refuses the grants of many connections at once: a refusal then counts only if
+	// it is repeated an hour later.
+	Unconfirmed bool `json:"unconfirmed,omitempty"`
 }

@@ -18,6 +18,14 @@ import (
 // histories stay short: 500 events answer in about 25 ms.
 const maxHistory = 450
 
+// logicChange is the version marker of each run. Version 1 settles what is in doubt at the expiry rather than just before
+// it, asks again within five minutes while the OAuth app is rejected, and keeps callers waiting whose refresh was cut
+// short; version 0 is the runs that began before.
+const (
+	logicChange  = "logic"
+	logicVersion = 1
+)
+
 // Connection is the workflow of one connection; see the package comment, and [ConnectionInput].
 func Connection(ctx workflow.Context, in ConnectionInput) error {
 	if !ValidID(in.ID) || (in.Grant != GrantAuthorizationCode && in.Grant != GrantClientCredentials) {
@@ -41,9 +49,12 @@ type connection struct {
 	// requests are updates that wait for the main loop; refreshing those whose attempt is under way.
 	requests   []*request
 	refreshing []*request
+	// version is that of logicChange.
+	version workflow.Version
 }
 
 func (c *connection) start(ctx workflow.Context) error {
+	c.version = workflow.GetVersion(ctx, logicChange, workflow.DefaultVersion, logicVersion)
 	if c.in.Carried != nil {
 		c.state = *c.in.Carried
 	} else {
@@ -77,7 +88,7 @@ func (c *connection) run(ctx workflow.Context) error {
 			return err
 		}
 		switch now := workflow.Now(ctx); {
-		case len(c.requests) > 0:
+		case len(c.requests) > 0 && !c.consentFirst():
 			c.answer(ctx)
 		case len(c.state.Callbacks) > 0:
 			c.exchange(ctx)
@@ -94,6 +105,9 @@ func (c *connection) run(ctx workflow.Context) error {
 			return c.expire(ctx)
 		case c.due(now):
 			c.renewOrLapse(ctx)
+		case c.state.Status == StatusActive && c.wellReason(now) != c.state.Reason:
+			c.setStatus(ctx, StatusActive, c.wellReason(now))
+			c.describe(ctx)
 		default:
 			if err := c.wait(ctx); err != nil {
 				return err
@@ -111,6 +125,11 @@ func (c *connection) receive() {
 		}
 		c.state.Callbacks = append(c.state.Callbacks, callback)
 	}
+}
+
+// consentFirst reports whether a new consent goes before the request at the head: it brings what a refresh asks for.
+func (c *connection) consentFirst() bool {
+	return c.version >= 1 && c.requests[0].update == UpdateRefresh && len(c.state.Callbacks) > 0
 }
 
 // interrupted reports whether something wants the main loop's attention.
@@ -134,7 +153,7 @@ func (c *connection) renews() bool {
 
 // wait sleeps until the next deadline or interruption.
 func (c *connection) wait(ctx workflow.Context) error {
-	at, summary := c.nextTimer()
+	at, summary := c.nextTimer(workflow.Now(ctx))
 	if at.IsZero() {
 		return workflow.Await(ctx, c.interrupted)
 	}
@@ -144,21 +163,41 @@ func (c *connection) wait(ctx workflow.Context) error {
 	return workflow.Await(ctx, func() bool { return timer.IsReady() || c.interrupted() })
 }
 
-func (c *connection) nextTimer() (at time.Time, summary string) {
-	if c.renews() && !c.state.WakeAt.IsZero() {
-		at, summary = c.state.WakeAt, c.in.Connector+": "+c.wakeSummary()
+func (c *connection) nextTimer(now time.Time) (at time.Time, summary string) {
+	earliest := func(other time.Time, what string) {
+		if !other.IsZero() && (at.IsZero() || other.Before(at)) {
+			at, summary = other, what
+		}
 	}
-	if c.state.Status == StatusPending && (at.IsZero() || c.state.ConsentDeadline.Before(at)) {
-		at, summary = c.state.ConsentDeadline, "consent deadline"
+	if c.renews() {
+		earliest(c.state.WakeAt, c.in.Connector+": "+c.wakeSummary())
+	}
+	switch c.state.Status {
+	case StatusPending:
+		earliest(c.state.ConsentDeadline, "consent deadline")
+	case StatusActive:
+		_, next := GrantWarning(c.state.Token, now)
+		earliest(next, "the grant ends soon")
+	default:
 	}
 	return at, summary
 }
 
 func (c *connection) wakeSummary() string {
-	if c.state.Failures > 0 {
+	switch {
+	case c.state.Failures > 0:
 		return "try again"
+	case c.state.Asleep:
+		return "keep the refresh token alive"
+	default:
+		return "renew token"
 	}
-	return "renew token"
+}
+
+// wellReason is the reason of a connection that is active.
+func (c *connection) wellReason(now time.Time) Reason {
+	reason, _ := GrantWarning(c.state.Token, now)
+	return reason
 }
 
 // setStatus changes the status everywhere it is mirrored: search attributes and the vault row.

@@ -16,6 +16,11 @@ const (
 	// TypeConnection is the workflow type; one workflow is one connection. See [Connection].
 	TypeConnection = "Connection"
 
+	// TypeBreaker is the workflow type of an integration whose breaker is open. See [Breaker].
+	TypeBreaker = "Breaker"
+	// SignalOpened tells a [Breaker] that its integration's breaker has opened. It carries nothing.
+	SignalOpened = "opened"
+
 	// SignalCallback carries a [Callback] from the OAuth callback page.
 	SignalCallback = "callback"
 
@@ -47,6 +52,8 @@ const (
 	ActivityRevoke = "Revoke"
 	// ActivityRecord writes the connection's status to its vault row.
 	ActivityRecord = "Record"
+	// ActivityProbe lets one call of a suspended integration through.
+	ActivityProbe = "Probe"
 )
 
 // Search attributes, all of kind Keyword, written when the status changes and never otherwise.
@@ -70,6 +77,9 @@ const workflowIDPrefix = "connection/"
 
 // WorkflowID is the Temporal workflow id of a connection: "connection/<id>".
 func WorkflowID(connectionID string) string { return workflowIDPrefix + connectionID }
+
+// BreakerWorkflowID is the Temporal workflow id of an integration's breaker: "breaker/<integration>".
+func BreakerWorkflowID(integrationID string) string { return "breaker/" + integrationID }
 
 // ParseWorkflowID is the inverse of [WorkflowID].
 func ParseWorkflowID(workflowID string) (connectionID string, err error) {

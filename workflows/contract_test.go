@@ -29,6 +29,10 @@ func TestContractNames(t *testing.T) {
 		"Refresh":           workflows.ActivityRefresh,
 		"Revoke":            workflows.ActivityRevoke,
 		"Record":            workflows.ActivityRecord,
+		"Probe":             workflows.ActivityProbe,
+		"Breaker":           workflows.TypeBreaker,
+		"opened":            workflows.SignalOpened,
+		"breaker/own:1":     workflows.BreakerWorkflowID("own:1"),
 		"refresh-g7-f2":     workflows.RefreshUpdateID(7, 2),
 		"connection/con_1":  workflows.WorkflowID("con_1"),
 	} {
@@ -53,7 +57,7 @@ func TestContractSchemas(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for want, value := range map[string]any{
-		`{"id":"c","connector":"x","owner":"o","grant":"authorization_code","status":"active","reason":"","message":"m","since":"2026-01-02T03:04:05Z","generation":1,"failures":0,"issued_at":"2026-01-02T03:04:05Z","expires_at":null,"next_refresh_at":null,"consent_deadline":null,"scopes":["a"]}`: workflows.Status{
+		`{"id":"c","connector":"x","owner":"o","grant":"authorization_code","status":"active","reason":"","message":"m","since":"2026-01-02T03:04:05Z","generation":1,"failures":0,"issued_at":"2026-01-02T03:04:05Z","expires_at":null,"next_refresh_at":null,"consent_deadline":null,"grant_ends_at":null,"asleep":false,"scopes":["a"]}`: workflows.Status{
 			ID: "c", Connector: "x", Owner: "o", Grant: workflows.GrantAuthorizationCode, Status: workflows.StatusActive,
 			Message: "m", Since: at, Generation: 1, IssuedAt: &at, Scopes: []string{"a"},
 		},

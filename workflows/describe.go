@@ -15,6 +15,7 @@ func (c *connection) status() Status {
 		Status: c.state.Status, Reason: c.state.Reason, Message: c.message(), Since: c.state.Since,
 		Generation: c.state.Token.Generation, Failures: c.state.Failures,
 		IssuedAt: optional(c.state.Token.IssuedAt), ExpiresAt: optional(c.state.Token.ExpiresAt),
+		GrantEndsAt: optional(c.state.Token.GrantEndsAt), Asleep: c.state.Asleep,
 		Scopes: c.state.Token.Scopes,
 	}
 	if c.renews() {
@@ -49,14 +50,19 @@ func (c *connection) token(now time.Time) Token {
 }
 
 // message is one sentence that says what to do.
-func (c *connection) message() string { return Message(c.state.Status, c.state.Reason, c.state.Token) }
+func (c *connection) message() string {
+	if c.state.Asleep && c.state.Status == StatusActive && c.state.Reason == ReasonNone {
+		return "Connected, and asleep: nobody has read the token lately, so it is not renewed. The next read renews it."
+	}
+	return Message(c.state.Status, c.state.Reason, c.state.Token)
+}
 
 // Message says in a sentence or two where a connection stands and what to do.
 func Message(status ConnectionStatus, reason Reason, t TokenSet) string {
 	switch {
 	case status == StatusDisconnected && reason == ReasonDisconnectRequest:
 		return "Disconnected on request: every secret is erased."
-	case status != StatusActive:
+	case status != StatusActive, reason != ReasonNone:
 		return reason.Sentence()
 	}
 	switch {
@@ -100,6 +106,10 @@ func (c *connection) describe(ctx workflow.Context) {
 	if c.renews() {
 		row("next refresh", stamp(c.state.WakeAt))
 	}
+	if c.state.Asleep {
+		row("asleep", "yes: the next read renews the token")
+	}
+	row("grant ends", stamp(c.state.Token.GrantEndsAt))
 	if c.state.Status == StatusPending {
 		row("consent until", stamp(c.state.ConsentDeadline))
 	}

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -124,7 +125,7 @@ func (c *connection) answer(ctx workflow.Context) {
 		r.finish(c.change(ctx, StatusDisconnecting, ReasonDisconnectRequest))
 	case UpdatePause:
 		from, reason := c.state.Status, c.state.Reason
-		err := c.change(ctx, StatusPaused, ReasonPausedByRequest)
+		err := c.changeWith(ctx, StatusPaused, ReasonPausedByRequest, RecordInput{RaiseFailures: c.refreshesWait()})
 		if err == nil {
 			c.state.PausedFrom, c.state.PausedFromReason = from, reason
 		}
@@ -144,6 +145,10 @@ func (c *connection) answer(ctx workflow.Context) {
 
 // change moves to a status that callers rely on at once: if the vault cannot be told, it is not done.
 func (c *connection) change(ctx workflow.Context, status ConnectionStatus, reason Reason) error {
+	return c.changeWith(ctx, status, reason, RecordInput{})
+}
+
+func (c *connection) changeWith(ctx workflow.Context, status ConnectionStatus, reason Reason, in RecordInput) error {
 	if c.state.Status == StatusDisconnecting {
 		return refusal(ReasonDisconnected)
 	}
@@ -152,11 +157,16 @@ func (c *connection) change(ctx workflow.Context, status ConnectionStatus, reaso
 	}
 	before, beforeReason := c.state.Status, c.state.Reason
 	c.mirror(ctx, status, reason)
-	if err := c.record(ctx, RecordInput{}); err != nil {
+	if err := c.record(ctx, in); err != nil {
 		c.mirror(ctx, before, beforeReason)
 		return refusal(ReasonVaultUnavailable)
 	}
 	return nil
+}
+
+// refreshesWait reports whether callers wait for a refresh.
+func (c *connection) refreshesWait() bool {
+	return slices.ContainsFunc(c.requests, func(r *request) bool { return r.update == UpdateRefresh })
 }
 
 func (c *connection) reconnect(ctx workflow.Context, in Reconnect) {
@@ -198,8 +208,14 @@ func (c *connection) answerRefreshes(ctx workflow.Context) {
 		return
 	}
 	c.renew(ctx)
-	// An attempt that was cut short for something more urgent leaves its callers without an answer.
-	c.settleRefreshes(refusal(ReasonAttemptInFlight))
+	if c.version < 1 {
+		c.settleRefreshes(refusal(ReasonAttemptInFlight))
+		return
+	}
+	// An attempt that was cut short for something more urgent leaves its callers without an answer: they ask again
+	// after it.
+	c.requests = append(c.requests, c.refreshing...)
+	c.refreshing = nil
 }
 
 // settleRefreshes answers the refreshes under way: with err, unless the token is newer than what the caller saw.
@@ -243,7 +259,7 @@ func (c *connection) refuseRefresh(now time.Time) error {
 		return refusal(ReasonNoRefreshToken)
 	case now.Before(c.state.NotBefore):
 		return refusal(c.state.Reason)
-	case c.state.InDoubt && now.Before(c.state.WakeAt):
+	case (c.state.InDoubt || !c.state.RefusedAt.IsZero()) && now.Before(c.state.WakeAt):
 		return refusal(c.state.Reason)
 	}
 	return nil

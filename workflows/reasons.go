@@ -34,6 +34,11 @@ const (
 	ReasonDisconnectRequest Reason = "disconnect_requested"
 	ReasonRevocationFailed  Reason = "revocation_failed"
 
+	// What an active connection warns of: its grant ends, whatever is done.
+	ReasonGrantEndsInAMonth Reason = "grant_ends_within_a_month"
+	ReasonGrantEndsInAWeek  Reason = "grant_ends_within_a_week"
+	ReasonGrantEndsInADay   Reason = "grant_ends_within_a_day"
+
 	// Failures at the provider.
 	ReasonProviderUnavailable Reason = "provider_unavailable"
 	ReasonProviderThrottled   Reason = "provider_throttled"
@@ -51,6 +56,7 @@ const (
 	ReasonCodeRejected        Reason = "code_rejected"
 	ReasonExchangeLost        Reason = "exchange_lost"
 	ReasonIssuerMismatch      Reason = "issuer_mismatch"
+	ReasonRefusalUnconfirmed  Reason = "refusal_unconfirmed"
 
 	// Failures of our own parts.
 	ReasonVaultUnavailable   Reason = "vault_unavailable"
@@ -61,6 +67,8 @@ const (
 	ReasonInputsRejected     Reason = "inputs_rejected"
 	ReasonAttemptInFlight    Reason = "attempt_in_flight"
 	ReasonSuperseded         Reason = "superseded"
+	ReasonSuspended          Reason = "integration_suspended"
+	ReasonQueued             Reason = "queued"
 	ReasonInternal           Reason = "internal"
 
 	// Refusals to callers.
@@ -89,6 +97,10 @@ func reasonTable() map[Reason]reasonFacts {
 		ReasonDisconnectRequest: {"", "Disconnecting on request: the provider is being asked to revoke the tokens."},
 		ReasonRevocationFailed:  {"", "Disconnected, but the provider never confirmed the revocation. Remove the app's access in the provider's own settings."},
 
+		ReasonGrantEndsInAMonth: {"", "Connected, but the provider ends this grant within 30 days. Ask the person to reconnect before."},
+		ReasonGrantEndsInAWeek:  {"", "Connected, but the provider ends this grant within 7 days. Ask the person to reconnect before."},
+		ReasonGrantEndsInADay:   {"", "Connected, but the provider ends this grant within a day. Ask the person to reconnect now."},
+
 		ReasonProviderUnavailable: {ClassTransient, "The provider cannot be reached or answers with errors. It is retried; nothing needs doing."},
 		ReasonProviderThrottled:   {ClassTransient, "The provider limits the rate of requests. It is retried later; nothing needs doing."},
 		ReasonReplyLost:           {ClassInDoubt, "The provider's answer was lost on the way. The token in hand stays in use; a late retry will settle it."},
@@ -104,6 +116,7 @@ func reasonTable() map[Reason]reasonFacts {
 		ReasonNoRefreshToken:      {ClassReauthorize, "The provider gave no refresh token, so the token cannot be renewed. Ask for offline access, or reconnect."},
 		ReasonCodeRejected:        {ClassPermanent, "The provider refused the authorization code (spent, late, or made for another request). Open a new connect link."},
 		ReasonExchangeLost:        {ClassPermanent, "The provider failed while the authorization code was being exchanged, and a code works once only. Open a new connect link."},
+		ReasonRefusalUnconfirmed:  {ClassTransient, "The provider refuses many connections of this OAuth app at once, which looks like a fault of its own. It is asked again in an hour before anyone is asked to reconnect."},
 		ReasonIssuerMismatch:      {ClassPermanent, "The answer came from another authorization server than the one asked. Open a new connect link."},
 
 		ReasonVaultUnavailable:   {ClassTransient, "The vault cannot be reached. It is retried; check the database."},
@@ -114,6 +127,8 @@ func reasonTable() map[Reason]reasonFacts {
 		ReasonInputsRejected:     {ClassConfiguration, "What was entered for this connection (such as its host) does not fit the connector any more. Correct the connector, or make a new connection."},
 		ReasonAttemptInFlight:    {ClassTransient, "Another attempt for this connection is under way. Its outcome is awaited."},
 		ReasonSuperseded:         {ClassTransient, "This attempt was overtaken by a newer one and stopped before it reached the provider."},
+		ReasonSuspended:          {ClassTransient, "Many connections of this integration fail alike, so the provider is only probed until one succeeds. No user needs to reconnect."},
+		ReasonQueued:             {ClassTransient, "The provider's token endpoint is being asked as often as is good for it. It is this connection's turn soon."},
 		ReasonInternal:           {ClassTransient, "Something unexpected went wrong inside the worker. Its log has the details."},
 
 		ReasonNotFound:      {ClassPermanent, "There is no such connection."},

@@ -24,23 +24,30 @@ func (c *connection) renewOrLapse(ctx workflow.Context) {
 // does it start a regular activity that retries, visible to operators. Failures that time alone does not mend are
 // left to the main loop's timer.
 func (c *connection) renew(ctx workflow.Context) {
-	in := RenewInput{ID: c.in.ID, Generation: c.state.Token.Generation, Settle: c.state.InDoubt}
+	in := RenewInput{
+		ID: c.in.ID, Generation: c.state.Token.Generation, Settle: c.state.InDoubt, Forced: len(c.refreshing) > 0,
+	}
+	if !in.Forced && !c.state.Asleep && c.state.Status == StatusActive {
+		in.UnreadSince = UnreadSince(c.state.Token, c.state.AwakeSince, workflow.Now(ctx))
+	}
 	activity := renewActivity(c.in.Grant)
 	var set TokenSet
 	err := local(ctx, c.attemptSummary(), activity, in).Get(ctx, &set)
 	if err == nil {
-		c.renewed(ctx, set)
+		c.took(ctx, set)
 		return
 	}
-	// An attempt that outlasts the workflow task is still under way: nothing has failed yet, and the regular activity
-	// joins it.
+	// An attempt that outlasts the workflow task is still under way, and one whose turn has not come has not begun:
+	// nothing has failed yet, and the regular activity joins it, or waits for its turn.
 	var timeout *temporal.TimeoutError
-	if f := failureOf(err); !errors.As(err, &timeout) && f.reason != ReasonAttemptInFlight {
+	if f := failureOf(err); !errors.As(err, &timeout) && f.reason != ReasonAttemptInFlight && f.reason != ReasonQueued {
 		c.failed(ctx, f)
 		if c.state.InDoubt || f.reason.Class() != ClassTransient {
 			return
 		}
 	}
+	in.UnreadSince = time.Time{}
+	in.Forced = len(c.refreshing) > 0
 	c.retry(ctx, activity, in)
 }
 
@@ -66,13 +73,24 @@ func (c *connection) retry(ctx workflow.Context, activity string, in RenewInput)
 	err := attempt.Get(ctx, &set)
 	switch {
 	case err == nil:
-		c.renewed(ctx, set)
+		c.took(ctx, set)
 	case temporal.IsCanceledError(err):
 		// Interrupted: due again as soon as the main loop has dealt with it.
 		c.state.WakeAt = workflow.Now(ctx).Add(time.Second)
 	default:
 		c.failed(ctx, failureOf(err))
 	}
+}
+
+// took takes over what a renewal brought: a new token set, or the word that nobody needs one.
+func (c *connection) took(ctx workflow.Context, set TokenSet) {
+	if !set.Unread {
+		c.renewed(ctx, set)
+		return
+	}
+	c.state.Asleep = true
+	c.state.WakeAt = KeepAliveAt(c.in.ID, c.state.Token)
+	c.describe(ctx)
 }
 
 // pauseFor waits, and reports whether it was interrupted.
@@ -86,18 +104,27 @@ func (c *connection) pauseFor(ctx workflow.Context, wait time.Duration) bool {
 
 // renewed takes over a new token set.
 func (c *connection) renewed(ctx workflow.Context, set TokenSet) {
+	now := workflow.Now(ctx)
+	if len(c.refreshing) > 0 || c.state.AwakeSince.IsZero() || set.ConsentedAt.After(c.state.Token.ConsentedAt) {
+		c.state.AwakeSince, c.state.Asleep = now, false
+	}
 	c.state.Token = set
 	c.state.Failures, c.state.LastFailure = 0, time.Time{}
-	c.state.InDoubt = false
+	c.state.InDoubt, c.state.RefusedAt = false, time.Time{}
 	c.state.NotBefore = time.Time{}
-	c.state.WakeAt = NextRenewal(c.in.ID, set)
-	if !set.Renewable {
+	switch {
+	case !set.Renewable:
 		c.state.WakeAt = set.ExpiresAt
+	case c.state.Asleep:
+		// It was a keep-alive: nobody waits for this token.
+		c.state.WakeAt = KeepAliveAt(c.in.ID, set)
+	default:
+		c.state.WakeAt = NextRenewal(c.in.ID, set)
 	}
 	if c.state.Status == StatusPaused {
 		c.state.PausedFrom, c.state.PausedFromReason = StatusActive, ReasonNone
 	} else {
-		c.setStatus(ctx, StatusActive, ReasonNone)
+		c.setStatus(ctx, StatusActive, c.wellReason(now))
 	}
 	c.settleRefreshes(nil)
 	c.describe(ctx)
@@ -112,33 +139,77 @@ func (c *connection) failed(ctx workflow.Context, f failure) {
 	if f.retryAfter > 0 {
 		c.state.NotBefore = now.Add(f.retryAfter)
 	}
+	rung := Rung(c.in.ID, c.state.Failures)
 	status, reason := StatusDegraded, f.reason
-	wakeAt := now.Add(max(Rung(c.in.ID, c.state.Failures), f.retryAfter))
 	switch f.reason.Class() {
 	case ClassInDoubt:
 		c.state.InDoubt = c.in.Grant == GrantAuthorizationCode
-		if c.state.InDoubt {
-			wakeAt = SettleAt(c.in.ID, c.state.Token, now, c.state.Failures)
+	case ClassConfiguration:
+		if c.version >= 1 {
+			rung = min(rung, configurationRung)
 		}
 	case ClassReauthorize:
-		status, wakeAt = StatusNeedsReauth, time.Time{}
-		if c.state.InDoubt && reason == ReasonGrantRejected {
-			reason = ReasonRotationLost
+		if c.believed(f, now) {
+			status = StatusNeedsReauth
+			if c.state.InDoubt && reason == ReasonGrantRejected {
+				reason = ReasonRotationLost
+			}
+			c.state.InDoubt, c.state.RefusedAt = false, time.Time{}
+			break
 		}
-		c.state.InDoubt = false
+		reason = ReasonRefusalUnconfirmed
+		rung = confirmAfter + rung
+		c.state.NotBefore = now.Add(confirmAfter)
 	default:
 		// What failed before a byte was sent tells nothing about an earlier attempt in doubt: it stays in doubt.
+		if f.reason == ReasonSuspended {
+			// The breaker knows why; callers look at it again soon, and the timer when the breaker says.
+			rung = 0
+			c.state.NotBefore = now.Add(min(f.retryAfter, suspendedRefusal))
+			if f.because != ReasonNone {
+				reason = f.because
+			}
+		}
+	}
+	c.state.WakeAt = now.Add(max(rung, f.retryAfter))
+	if f.reason.Class() == ClassInDoubt && c.state.InDoubt {
+		c.state.WakeAt = c.settleAt(now)
+	}
+	if status == StatusNeedsReauth {
+		c.state.WakeAt = time.Time{}
 	}
 	if c.state.Token.Generation == 0 {
 		status = StatusPending
-		if wakeAt.IsZero() {
-			wakeAt = now.Add(Rung(c.in.ID, c.state.Failures))
+		if c.state.WakeAt.IsZero() {
+			c.state.WakeAt = now.Add(rung)
 		}
 	}
-	c.state.WakeAt = wakeAt
 	c.setStatus(ctx, status, reason)
-	c.settleRefreshes(refusal(reason))
+	if c.version < 1 || f.reason != ReasonVaultUnavailable {
+		// While the vault is away nothing can be counted, and an answer would be replayed to later callers: they wait.
+		c.settleRefreshes(refusal(reason))
+	}
 	c.describe(ctx)
+}
+
+// believed reports whether a refusal of the grant stands: at once, unless the provider refuses many connections alike;
+// then if it is repeated an hour after the first.
+func (c *connection) believed(f failure, now time.Time) bool {
+	if !f.unconfirmed {
+		return true
+	}
+	if c.state.RefusedAt.IsZero() {
+		c.state.RefusedAt = now
+	}
+	return now.Sub(c.state.RefusedAt) >= confirmAfter
+}
+
+func (c *connection) settleAt(now time.Time) time.Time {
+	settle := SettleAt
+	if c.version < 1 {
+		settle = settleAtBefore
+	}
+	return settle(c.in.ID, c.state.Token, now, c.state.Failures)
 }
 
 func (c *connection) attemptSummary() string {

@@ -25,25 +25,42 @@ const (
 	settleLead = 2 * time.Minute
 	// graceDelay is the pause before a refresh token is presented again inside the provider's grace.
 	graceDelay = 5 * time.Second
+
+	// configurationRung is the longest pause while the provider rejects the OAuth app: whoever mends the app wants to
+	// see its connections well soon, and the integration's breaker keeps their number from mattering.
+	configurationRung = 5 * time.Minute
+	// confirmAfter is how long after a refusal that is not believed the provider is asked again.
+	confirmAfter = time.Hour
+	// suspendedRefusal is how long after such a look callers are refused at once.
+	suspendedRefusal = 15 * time.Second
 )
+
+// ProbeInterval is the time between two probes of an integration whose breaker is open.
+const ProbeInterval = time.Minute
+
+// SuspendedWait is how long a connection waits before it looks at its integration's open breaker again: 2.5 to 5 times
+// the interval between probes, spread by a hash of id and time, so that a provider that is back is not met by all at
+// once.
+func SuspendedWait(id string, now time.Time, interval time.Duration) time.Duration {
+	return interval / 1000 * time.Duration(2500+spread(id, now.Unix()/60, 2500))
+}
 
 // NextRenewal says when to renew t: zero if there is nothing to renew with, or nothing to go by.
 func NextRenewal(id string, t TokenSet) time.Time {
 	if !t.Renewable || t.Generation == 0 {
 		return time.Time{}
 	}
-	end := t.ExpiresAt
-	if end.IsZero() {
-		end = t.RenewBy
+	if t.ExpiresAt.IsZero() && t.RenewBy.IsZero() {
+		return KeepAliveAt(id, t)
 	}
-	if end.IsZero() {
-		return time.Time{}
-	}
-	life := end.Sub(t.IssuedAt)
+	life := t.life()
 	permille := earliestPermille + spread(id, t.Generation, spreadPermille)
 	at := t.IssuedAt.Add(life / 1000 * time.Duration(permille))
 	if !t.RenewTo.IsZero() && t.RenewTo.Before(at) {
 		at = t.RenewTo
+	}
+	if keepAlive := KeepAliveAt(id, t); !keepAlive.IsZero() && keepAlive.Before(at) {
+		at = keepAlive
 	}
 	if t.RenewFrom.After(at) {
 		at = t.RenewFrom
@@ -78,6 +95,19 @@ func SettleAt(id string, t TokenSet, failedAt time.Time, failures int64) time.Ti
 	lead := min(settleLead, t.ExpiresAt.Sub(t.IssuedAt)/10)
 	if late := t.ExpiresAt.Add(-lead); late.After(failedAt) {
 		return late
+	}
+	next := failedAt.Add(Rung(id, failures))
+	if next.Before(t.ExpiresAt) {
+		// The late retry was the one before the expiry.
+		return t.ExpiresAt
+	}
+	return next
+}
+
+// settleAtBefore is SettleAt as it was in version 0 of the logic: see logicVersion.
+func settleAtBefore(id string, t TokenSet, failedAt time.Time, failures int64) time.Time {
+	if next := SettleAt(id, t, failedAt, failures); t.ExpiresAt.IsZero() || !next.Equal(t.ExpiresAt) {
+		return next
 	}
 	return failedAt.Add(Rung(id, failures))
 }

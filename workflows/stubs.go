@@ -17,6 +17,7 @@ const (
 	exchangeLimit = 2 * time.Minute
 	revokeLimit   = 7 * 24 * time.Hour
 	recordLimit   = 24 * time.Hour
+	probeLimit    = 5 * time.Minute
 )
 
 // HTTPLimit is the longest that one call at a provider takes; activities keep to it.
@@ -76,6 +77,9 @@ func recordRetries() temporal.RetryPolicy {
 type failure struct {
 	reason     Reason
 	retryAfter time.Duration
+	// because and unconfirmed are those of [FailureDetails].
+	because     Reason
+	unconfirmed bool
 }
 
 // failureOf reads an activity's error. A nil error gives the zero failure.
@@ -91,6 +95,10 @@ func failureOf(err error) failure {
 	var details FailureDetails
 	if app.HasDetails() && app.Details(&details) == nil {
 		f.retryAfter = time.Duration(details.RetryAfterSeconds) * time.Second
+		f.unconfirmed = details.Unconfirmed
+		if details.Because.Known() {
+			f.because = details.Because
+		}
 	}
 	return f
 }

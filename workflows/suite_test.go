@@ -32,20 +32,30 @@ type provider struct {
 	grace    int64
 	fail     func(now time.Time, attempt int) error
 	failCode func() error
+	// read says when the token was last read; nil for always just now.
+	read func() time.Time
+	// shape changes each token set.
+	shape func(*workflows.TokenSet)
 
 	mu         sync.Mutex
 	generation int64
 	attempts   int
 	calls      []time.Time
 	settled    int
+	forced     int
+	unread     int
+	last       workflows.TokenSet
 	exchanged  int
 	revoked    int
 	records    []workflows.RecordInput
 }
 
-func fails(reason workflows.Reason) error {
+func fails(reason workflows.Reason) error { return failsWith(reason, workflows.FailureDetails{}) }
+
+func failsWith(reason workflows.Reason, details workflows.FailureDetails) error {
 	return temporal.NewApplicationErrorWithOptions(reason.Sentence(), string(reason), temporal.ApplicationErrorOptions{
-		NonRetryable: reason.Class() != workflows.ClassTransient, Details: []any{workflows.FailureDetails{}},
+		NonRetryable: reason.Class() != workflows.ClassTransient, Details: []any{details},
+		NextRetryDelay: time.Duration(details.RetryAfterSeconds) * time.Second,
 	})
 }
 
@@ -64,6 +74,10 @@ func (p *provider) issue() workflows.TokenSet {
 	if p.life > 0 {
 		set.ExpiresAt = set.IssuedAt.Add(p.life)
 	}
+	if p.shape != nil {
+		p.shape(&set)
+	}
+	p.last = set
 	return set
 }
 
@@ -82,8 +96,17 @@ func (p *provider) Exchange(_ context.Context, _ workflows.ExchangeInput) (workf
 func (p *provider) Refresh(_ context.Context, in workflows.RenewInput) (workflows.TokenSet, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !in.UnreadSince.IsZero() && p.read != nil && p.read().Before(in.UnreadSince) {
+		p.unread++
+		set := p.last
+		set.Unread = true
+		return set, nil
+	}
 	p.attempts++
 	p.calls = append(p.calls, p.now())
+	if in.Forced {
+		p.forced++
+	}
 	if in.Settle {
 		p.settled++
 	}
@@ -109,6 +132,10 @@ func (p *provider) Revoke(context.Context, workflows.RevokeInput) (workflows.Rev
 		}
 	}
 	return workflows.RevokeResult{Revoked: true}, nil
+}
+
+func (p *provider) Probe(context.Context, workflows.ProbeInput) (workflows.BreakerState, error) {
+	return workflows.BreakerState{}, errors.New("connections do not probe")
 }
 
 func (p *provider) Record(_ context.Context, in workflows.RecordInput) error {

@@ -39,6 +39,12 @@ type State struct {
 	PausedFromReason Reason           `json:"paused_from_reason,omitempty"`
 	// Callbacks were received and not yet handled.
 	Callbacks []Callback `json:"callbacks,omitempty"`
+	// RefusedAt is when the provider first refused the grant without being believed: see [FailureDetails].Unconfirmed.
+	RefusedAt time.Time `json:"refused_at,omitzero"`
+	// AwakeSince is when the token was last known to be wanted: at a consent, and when a caller waited for a refresh.
+	AwakeSince time.Time `json:"awake_since,omitzero"`
+	// Asleep is set while the token is not renewed because nobody reads it.
+	Asleep bool `json:"asleep,omitempty"`
 	// Runs counts continue-as-new.
 	Runs int64 `json:"runs,omitempty"`
 }
@@ -54,7 +60,13 @@ type TokenSet struct {
 	// RenewFrom and RenewTo bound the time of renewal where the provider has a say in it; zero if it has none.
 	RenewFrom time.Time `json:"renew_from,omitzero"`
 	RenewTo   time.Time `json:"renew_to,omitzero"`
-	Scopes    []string  `json:"scopes,omitempty"`
+	// RefreshIdleAt is when the refresh token dies unless it is used before; zero if unknown.
+	RefreshIdleAt time.Time `json:"refresh_idle_at,omitzero"`
+	// ConsentedAt and GrantEndsAt bound the grant that the tokens stand on: from GrantEndsAt on only a new consent
+	// helps. Zero if unknown.
+	ConsentedAt time.Time `json:"consented_at,omitzero"`
+	GrantEndsAt time.Time `json:"grant_ends_at,omitzero"`
+	Scopes      []string  `json:"scopes,omitempty"`
 	// Type is the token type as the provider named it, "Bearer" if it named none (RFC 6749 §7.1).
 	Type string `json:"type,omitempty"`
 	// Renewable is set if the vault holds what a renewal needs.
@@ -63,6 +75,8 @@ type TokenSet struct {
 	Rotates bool `json:"rotates,omitempty"`
 	// GraceSeconds is how long after a renewal the provider still takes the refresh token that was spent in it.
 	GraceSeconds int64 `json:"grace_seconds,omitempty"`
+	// Unread is set in the answer to a [RenewInput] with UnreadSince: nothing was renewed, since nobody reads it.
+	Unread bool `json:"unread,omitempty"`
 	// Sealed is the access token, sealed with the keyset "access".
 	Sealed []byte `json:"sealed,omitempty"`
 }
@@ -94,7 +108,11 @@ type Status struct {
 	ExpiresAt       *time.Time `json:"expires_at"`
 	NextRefreshAt   *time.Time `json:"next_refresh_at"`
 	ConsentDeadline *time.Time `json:"consent_deadline"`
-	Scopes          []string   `json:"scopes"`
+	// GrantEndsAt is when only a new consent helps, where the provider's rules say so.
+	GrantEndsAt *time.Time `json:"grant_ends_at"`
+	// Asleep is set while the token is not renewed because nobody reads it; the next read renews it.
+	Asleep bool     `json:"asleep"`
+	Scopes []string `json:"scopes"`
 }
 
 // Token is the answer to query "token" and to update "refresh".

@@ -102,7 +102,7 @@ func (s Sandbox) Connector() connector.Connector {
 		Revoke:  &connector.Revoke{URL: s.Revocation}, UserinfoURL: s.Userinfo, IntrospectURL: s.Introspection,
 		Scopes:            connector.Scopes{Separator: " ", Default: []string{"openid", "profile", "email", "offline_access", "contacts.read"}},
 		ClientCredentials: &connector.ClientCredentialsCall{Scopes: []string{"contacts.read"}},
-		Notes:             "The authorization server inside \"worker --dev\": sign in as demo / demo. Tokens live 60 seconds; refresh tokens rotate, and reuse of an old one revokes them all.",
+		Notes:             "The authorization server inside \"worker --dev\": sign in as demo / demo, or as ada / ada. Tokens live 60 seconds; refresh tokens rotate, and reuse of an old one revokes them all. POST /_behaviour and /_faults change that: see the README.",
 		Confidence:        "high",
 	}
 }

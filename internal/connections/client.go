@@ -33,7 +33,7 @@ const (
 	queryLimit = 5 * time.Second
 )
 
-// Config is what a Client needs. All fields but Log, Loopback and Resolver are required.
+// Config is what a Client needs. All fields but Log, Loopback, Resolver and MarkRead are required.
 type Config struct {
 	Temporal  client.Client
 	Vault     vault.Store
@@ -47,6 +47,9 @@ type Config struct {
 	Loopback bool
 	// Resolver is asked about the hosts of such connectors; the system's, if nil.
 	Resolver oauth.Resolver
+	// MarkRead notes that a token was handed out, for policy adaptive, without waiting: see package reads. If nil, each
+	// read is written at once, which suits a process that reads one token.
+	MarkRead func(connectionID string, at time.Time)
 }
 
 // Client drives connections. It is safe for concurrent use.

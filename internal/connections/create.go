@@ -36,6 +36,8 @@ type CreateRequest struct {
 	Inputs  map[string]string
 	EndUser string
 	Tags    map[string]string
+	// Policy is one of the vault's Policy constants, or empty for the integration's.
+	Policy string
 }
 
 // Created is a new connection.
@@ -94,7 +96,7 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	now := c.Now()
 	row := vault.Connection{
 		ID: id, Owner: r.Owner, Connector: conn.ID, IntegrationID: integration.ID, Grant: string(r.Grant),
-		EndUser: r.EndUser, Tags: r.Tags, Inputs: r.Inputs, RequestedScopes: r.Scopes,
+		EndUser: r.EndUser, Tags: r.Tags, Inputs: r.Inputs, RequestedScopes: r.Scopes, Policy: r.Policy,
 		Status: string(workflows.StatusPending), StatusAt: now, CreatedAt: now, UpdatedAt: now,
 	}
 	if r.Grant == workflows.GrantAuthorizationCode {
@@ -171,6 +173,8 @@ func (c *Client) check(ctx context.Context, r *CreateRequest) (connector.Connect
 		return conn, invalid("The end user's id must be at most %d printable characters.", maxText)
 	case !printableTags(r.Tags):
 		return conn, invalid("There may be %d tags, each with a name and a value of at most %d printable characters.", maxItems, maxText)
+	case !validPolicy(r.Policy):
+		return conn, invalid("%s", policyFault(r.Policy))
 	case len(r.Scopes) > maxItems:
 		return conn, invalid("There are more than %d scopes.", maxItems)
 	case r.ClientID == "" && !r.ClientSecret.Empty():

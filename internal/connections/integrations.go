@@ -106,6 +106,8 @@ type IntegrationRequest struct {
 	Scopes       []string
 	// Only drops the secrets that are there: they are no longer tried after the new one.
 	Only bool
+	// Policy is one of the vault's Policy constants; empty leaves it as it is.
+	Policy string
 }
 
 // maxSecrets is how many secrets an integration keeps, the newest first, so that one can be rotated.
@@ -122,6 +124,9 @@ func (c *Client) PutIntegration(ctx context.Context, r IntegrationRequest) (vaul
 	}
 	if reason := credentialFault(conn, r.ClientSecret); reason != "" {
 		return vault.Integration{}, invalid("%s", reason)
+	}
+	if !validPolicy(r.Policy) {
+		return vault.Integration{}, invalid("%s", policyFault(r.Policy))
 	}
 	id := r.ID
 	switch {
@@ -157,6 +162,9 @@ func (c *Client) PutIntegration(ctx context.Context, r IntegrationRequest) (vaul
 	i.ID, i.Owner, i.Connector, i.ClientID, i.UpdatedAt = id, r.Owner, r.Connector, r.ClientID, c.Now()
 	if r.Scopes != nil {
 		i.Scopes = r.Scopes
+	}
+	if r.Policy != "" {
+		i.Policy = r.Policy
 	}
 	return i, vaultError(c.Vault.PutIntegration(ctx, i), id)
 }

@@ -26,8 +26,12 @@ type View struct {
 	IssuedAt      *time.Time `json:"issued_at"`
 	ExpiresAt     *time.Time `json:"expires_at"`
 	NextRefreshAt *time.Time `json:"next_refresh_at"`
-	Scopes        []string   `json:"scopes"`
-	ConnectURL    *string    `json:"connect_url"`
+	// GrantEndsAt is when only a new consent helps, where the provider's rules say so.
+	GrantEndsAt *time.Time `json:"grant_ends_at"`
+	// Asleep is set while the token is not renewed because nobody reads it.
+	Asleep     bool     `json:"asleep"`
+	Scopes     []string `json:"scopes"`
+	ConnectURL *string  `json:"connect_url"`
 }
 
 // Status reads a connection: from its workflow while it is open and can answer, from the vault otherwise.
@@ -114,7 +118,17 @@ func (c *Client) Token(ctx context.Context, id string, minTTL time.Duration) (To
 	if err != nil {
 		return Token{}, reasonError(workflows.ReasonKeyMissing)
 	}
+	c.markRead(ctx, id)
 	return Token{Text: text, Type: row.TokenType, View: c.viewOfRow(row)}, nil
+}
+
+// markRead notes the read: what nobody reads may sleep. That it cannot be noted is no reason to keep the token back.
+func (c *Client) markRead(ctx context.Context, id string) {
+	if c.MarkRead != nil {
+		c.MarkRead(id, c.Now())
+		return
+	}
+	_ = c.Vault.MarkRead(ctx, map[string]time.Time{id: c.Now()})
 }
 
 // Row reads the directory row, sealed tokens and all.
@@ -171,7 +185,7 @@ func viewOfStatus(s workflows.Status) View {
 	return View{
 		ID: s.ID, Connector: s.Connector, Owner: s.Owner, Status: string(s.Status), Reason: string(s.Reason),
 		Message: s.Message, Generation: s.Generation, IssuedAt: s.IssuedAt, ExpiresAt: s.ExpiresAt,
-		NextRefreshAt: s.NextRefreshAt, Scopes: s.Scopes,
+		NextRefreshAt: s.NextRefreshAt, GrantEndsAt: s.GrantEndsAt, Asleep: s.Asleep, Scopes: s.Scopes,
 	}
 }
 

@@ -108,6 +108,8 @@ type TokenCall struct {
 	Rename map[string]string `json:"rename,omitempty"`
 	// Drop leaves standard parameters out, on every call to the token endpoint (K4).
 	Drop []string `json:"drop,omitempty"`
+	// RatePerSecond bounds how often one worker calls the token endpoint for renewals (K17); 50 if 0.
+	RatePerSecond float64 `json:"rate_per_second,omitempty"`
 }
 
 // BasicTemplate is a way to fill Basic authentication.

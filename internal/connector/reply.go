@@ -24,6 +24,9 @@ type Reply struct {
 	Errors []ErrorRule `json:"errors,omitempty"`
 }
 
+// MetadataRefreshExpiresAt is the metadata that says when the refresh token in hand dies, in RFC 3339.
+const MetadataRefreshExpiresAt = "refresh_expires_at"
+
 // Success is a member and the value, in text, that it has in every success. A reply without it is judged as usual.
 type Success struct {
 	Path   string `json:"path"`

@@ -58,7 +58,7 @@ func Parse(conn connector.Connector, phase Phase, raw Raw) (Reply, error) {
 }
 
 // MetadataRefreshExpiresAt is the metadata that says when the refresh token dies, in RFC 3339.
-const MetadataRefreshExpiresAt = "refresh_expires_at"
+const MetadataRefreshExpiresAt = connector.MetadataRefreshExpiresAt
 
 // captured takes the values that a connector wants to keep, and that are what it says they are.
 func captured(reply any, captures []connector.Capture) map[string]string {

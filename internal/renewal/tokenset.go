@@ -49,7 +49,40 @@ func TokenSet(conn connector.Connector, c vault.Connection) workflows.TokenSet {
 		set.RenewBy = set.IssuedAt.Add(unknownLife)
 	}
 	set.RenewFrom, set.RenewTo = bounds(conn.Refresh, set, pending)
+	set.ConsentedAt = c.ConsentedAt
+	if set.Renewable && c.Grant == string(workflows.GrantAuthorizationCode) {
+		set.RefreshIdleAt, set.GrantEndsAt = grantLife(conn.Refresh, c)
+	}
 	return set
+}
+
+// grantLife says when the refresh token dies of disuse, and when the grant ends whatever is done (zero if unknown). A life
+// that the provider named is that of the refresh token in hand: where refreshes bring new ones it ends only if none is
+// made.
+func grantLife(r connector.Refresh, c vault.Connection) (idleAt, endsAt time.Time) {
+	if r.IdleSeconds > 0 {
+		idleAt = c.IssuedAt.Add(time.Duration(r.IdleSeconds) * time.Second)
+	}
+	if r.LifetimeSeconds > 0 && !c.ConsentedAt.IsZero() {
+		endsAt = c.ConsentedAt.Add(time.Duration(r.LifetimeSeconds) * time.Second)
+	}
+	named, err := time.Parse(time.RFC3339, c.Metadata[connector.MetadataRefreshExpiresAt])
+	switch {
+	case err != nil:
+	case r.Rotates != nil && *r.Rotates:
+		idleAt = earlier(idleAt, named)
+	default:
+		endsAt = earlier(endsAt, named)
+	}
+	return idleAt, endsAt
+}
+
+// earlier is the earlier of two times, of which the zero time is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
 }
 
 // bounds limit the time of the next renewal by what the connector knows: a short-lived token is swapped at once.

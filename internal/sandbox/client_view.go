@@ -53,8 +53,9 @@ func (c *client) LoginURL(requestID string) string {
 // AccessTokenType implements op.Client: access tokens are opaque.
 func (c *client) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeBearer }
 
-// IDTokenLifetime implements op.Client.
-func (c *client) IDTokenLifetime() time.Duration { return time.Hour }
+// IDTokenLifetime implements op.Client: an hour, and what undoes that the engine adds ClockSkew to exp but subtracts it
+// from iat and auth_time.
+func (c *client) IDTokenLifetime() time.Duration { return time.Hour + 2*c.skew }
 
 // DevMode implements op.Client: it allows http redirect URIs.
 func (c *client) DevMode() bool { return true }
@@ -73,7 +74,7 @@ func (c *client) IsScopeAllowed(scope string) bool { return slices.Contains(c.sc
 // IDTokenUserinfoClaimsAssertion implements op.Client.
 func (c *client) IDTokenUserinfoClaimsAssertion() bool { return false }
 
-// ClockSkew implements op.Client.
-func (c *client) ClockSkew() time.Duration { return 0 }
+// ClockSkew implements op.Client, in the engine's sense: how far behind the server tells the time.
+func (c *client) ClockSkew() time.Duration { return -c.skew }
 
 func keepScopes(scopes []string) []string { return scopes }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/acme/connections/internal/secret"
 )
@@ -136,6 +137,7 @@ type client struct {
 	id, name, secretHash         string
 	redirectURIs, grants, scopes []string
 	loginPath                    string
+	skew                         time.Duration // of the server's clock, at the time of the request
 }
 
 var errUnknownClient = errors.New("unknown client")

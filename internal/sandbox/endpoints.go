@@ -14,7 +14,12 @@ const (
 	pathLogin      = "/login"
 	pathConsent    = "/consent"
 	pathStyle      = "/style.css"
-	pathFaults     = "/_faults"
+
+	// Of the admin, with Options.Admin.
+	pathFaults        = "/_faults"
+	pathBehaviour     = "/_behaviour"
+	pathPresentations = "/_presentations"
+	pathStats         = "/_stats"
 
 	wellKnownOpenID = "/.well-known/openid-configuration"
 	wellKnownOAuth  = "/.well-known/oauth-authorization-server"
@@ -31,8 +36,8 @@ type Endpoints struct {
 	Keys          string
 	// Me is a small protected API that accepts access tokens of every grant.
 	Me string
-	// Faults is the admin endpoint; it answers only with Options.Admin.
-	Faults string
+	// The admin's: they answer only with Options.Admin.
+	Faults, Behaviour, Presentations, Stats string
 }
 
 func endpointsOf(issuer string) Endpoints {
@@ -47,5 +52,8 @@ func endpointsOf(issuer string) Endpoints {
 		Keys:          base + pathKeys,
 		Me:            base + pathMe,
 		Faults:        base + pathFaults,
+		Behaviour:     base + pathBehaviour,
+		Presentations: base + pathPresentations,
+		Stats:         base + pathStats,
 	}
 }

@@ -1,8 +1,8 @@
 package sandbox_test
 
 import (
+	"math"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -180,32 +180,27 @@ func TestFault_RefusesNonsense(t *testing.T) {
 		{Count: -1},
 		{Delay: -1},
 		{Grant: "password"},
+		{Skip: -1},
+		{Drip: -1},
+		{Probability: 1.1},
+		{Probability: -0.1},
+		{Probability: math.NaN()},
+		{Seed: 1},
+		{Grant: "client_credentials", User: "demo"},
+		{Grant: "client_credentials", Family: "f"},
+		{User: "sam"},
+		{PadBytes: -1},
+		{PadBytes: 1<<30 + 1},
+		{RetryAfter: "7"},
+		{ErrorCode: "a\"b"},
+		{ErrorCode: "invalid_grant", Body: "x", Status: 400},
+		{ErrorCode: "invalid_client", RejectClient: true},
+		{LoseReplyAfter: true, Truncate: true},
+		{LoseReplyBefore: true, Drip: 1},
+		{Truncate: true, Status: 200},
 	} {
 		require.Error(t, r.SetFaults(f))
+		require.ErrorContains(t, r.SetFaults(sandbox.Faults{Status: 500}, f), "number 2")
 	}
-	r.machine().tokens(t)
-}
-
-func TestAdmin(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, func(o *sandbox.Options) { o.Admin = true })
-	post := func(contentType, body string) int {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.Endpoints().Faults, strings.NewReader(body))
-		require.NoError(t, err)
-		req.Header.Set("Content-Type", contentType)
-		return r.send(req).status
-	}
-	require.Equal(t, http.StatusNoContent, post("application/json", `{"status":503,"retry_after":"3","count":1,"delay":"1ms"}`))
-	a := r.machine()
-	require.Equal(t, 503, a.status)
-	require.Equal(t, "3", a.header.Get("Retry-After"))
-	r.machine().tokens(t)
-
-	require.Equal(t, http.StatusBadRequest, post("application/json", `{"stattus":503}`))
-	require.Equal(t, http.StatusBadRequest, post("application/json", `{"delay":"soon"}`))
-	require.Equal(t, http.StatusBadRequest, post("application/json", `{"status":7}`))
-	require.Equal(t, http.StatusUnsupportedMediaType, post("text/plain", `{"status":503}`))
-	require.Equal(t, http.StatusNoContent, post("application/json", `{}`))
 	r.machine().tokens(t)
 }

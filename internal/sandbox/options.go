@@ -19,13 +19,14 @@ type Options struct {
 	StateFile string
 	// AccessTokenLifetime defaults to 60 seconds, so that refreshes can be watched.
 	AccessTokenLifetime time.Duration
-	// RefreshTokenLifetime defaults to 90 days, counted from each rotation.
-	RefreshTokenLifetime time.Duration
 	// CodeLifetime is how long an authorization code may be exchanged; it defaults to 60 seconds.
 	CodeLifetime time.Duration
 	// RedirectURIs are those of the default authorization-code client. They replace the stored ones at every Open.
 	RedirectURIs []string
-	// Admin opens POST /_faults.
+	// Behaviour is that of a new state; one set by SetBehaviour or POST /_behaviour is kept there, and stands.
+	Behaviour Behaviour
+	// Admin opens the endpoints that make the server misbehave and tell what it saw: /_faults, /_behaviour,
+	// /_presentations and /_stats.
 	Admin bool
 	// Now is the clock; it defaults to time.Now.
 	Now func() time.Time
@@ -34,9 +35,8 @@ type Options struct {
 }
 
 const (
-	defaultAccessTokenLifetime  = time.Minute
-	defaultRefreshTokenLifetime = 90 * 24 * time.Hour
-	defaultCodeLifetime         = time.Minute
+	defaultAccessTokenLifetime = time.Minute
+	defaultCodeLifetime        = time.Minute
 	// requestLifetime bounds how long a person may take on the login and consent pages.
 	requestLifetime = 10 * time.Minute
 	// maxBody bounds every request body.
@@ -46,9 +46,6 @@ const (
 func (o Options) withDefaults() Options {
 	if o.AccessTokenLifetime <= 0 {
 		o.AccessTokenLifetime = defaultAccessTokenLifetime
-	}
-	if o.RefreshTokenLifetime <= 0 {
-		o.RefreshTokenLifetime = defaultRefreshTokenLifetime
 	}
 	if o.CodeLifetime <= 0 {
 		o.CodeLifetime = defaultCodeLifetime

@@ -62,6 +62,9 @@ func Open(ctx context.Context, opts Options) (*Provider, error) {
 
 // assemble provisions the state and builds everything above the store.
 func (p *Provider) assemble(ctx context.Context) error {
+	if err := p.store.loadBehaviour(ctx, p.opts.Behaviour); err != nil {
+		return err
+	}
 	keys, err := p.store.loadKeys(ctx)
 	if err != nil {
 		return err

@@ -309,10 +309,16 @@ func (r *rig) authorizeURL(verifier string, mod ...func(url.Values)) string {
 // consentPage signs in as demo.
 func (b *browser) consentPage(authorizeURL string) *answer {
 	b.r.t.Helper()
+	return b.signIn("demo", authorizeURL)
+}
+
+// signIn leads to the consent page; passwords are the usernames.
+func (b *browser) signIn(user, authorizeURL string) *answer {
+	b.r.t.Helper()
 	page := b.open(authorizeURL)
 	require.Equal(b.r.t, http.StatusOK, page.status, page.body)
 	require.Contains(b.r.t, page.body, "Sandbox: sign in as")
-	page = b.submit(page, map[string]string{"username": "demo", "password": "demo"})
+	page = b.submit(page, map[string]string{"username": user, "password": user})
 	require.Equal(b.r.t, http.StatusOK, page.status, page.body)
 	return page
 }
@@ -331,15 +337,25 @@ func (a *answer) back(t testing.TB) url.Values {
 // consent walks all the way and returns the code.
 func (r *rig) consent(verifier string, mod ...func(url.Values)) string {
 	r.t.Helper()
+	return r.consentAs("demo", verifier, mod...)
+}
+
+func (r *rig) consentAs(user, verifier string, mod ...func(url.Values)) string {
+	r.t.Helper()
 	b := r.browser()
-	q := b.submit(b.consentPage(r.authorizeURL(verifier, mod...)), map[string]string{"decision": "allow"}).back(r.t)
+	q := b.submit(b.signIn(user, r.authorizeURL(verifier, mod...)), map[string]string{"decision": "allow"}).back(r.t)
 	require.NotEmpty(r.t, q.Get("code"), q)
 	return q.Get("code")
 }
 
-// connect walks the whole code flow.
+// connect walks the whole code flow, as demo.
 func (r *rig) connect() tokens {
 	r.t.Helper()
+	return r.connectAs("demo")
+}
+
+func (r *rig) connectAs(user string) tokens {
+	r.t.Helper()
 	verifier := oauth2.GenerateVerifier()
-	return r.token(codeForm(r.consent(verifier), verifier)).tokens(r.t)
+	return r.token(codeForm(r.consentAs(user, verifier), verifier)).tokens(r.t)
 }

@@ -31,7 +31,12 @@ func (p *Provider) routes() http.Handler {
 	at("GET", pathConsent, http.HandlerFunc(p.showConsent))
 	at("POST", pathConsent, sameOrigin.Handler(http.HandlerFunc(p.submitConsent)))
 	if p.opts.Admin {
-		at("POST", pathFaults, sameOrigin.Handler(http.HandlerFunc(p.adminFaults)))
+		at("POST", pathFaults, sameOrigin.Handler(http.HandlerFunc(p.setFaults)))
+		at("POST", pathBehaviour, sameOrigin.Handler(http.HandlerFunc(p.setBehaviour)))
+		at("GET", pathFaults, http.HandlerFunc(p.showFaults))
+		at("GET", pathBehaviour, http.HandlerFunc(p.showBehaviour))
+		at("GET", pathPresentations, http.HandlerFunc(p.showPresentations))
+		at("GET", pathStats, http.HandlerFunc(p.showStats))
 	}
 	discovery := http.HandlerFunc(p.discovery)
 	at("GET", wellKnownOpenID, discovery)
@@ -41,15 +46,16 @@ func (p *Provider) routes() http.Handler {
 		mux.Handle("GET "+wellKnownOAuth+p.path, discovery)
 		mux.Handle("GET "+wellKnownOpenID+p.path, discovery)
 	}
-	return hardened(mux)
+	return p.hardened(mux)
 }
 
 // hardened bounds every request and lets a request that was received run to its end:
-// a server does not undo its work because the caller hung up.
-func hardened(next http.Handler) http.Handler {
+// a server does not undo its work because the caller hung up. Its clock shows in every answer.
+func (p *Provider) hardened(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Date", p.store.skewed(p.store.now()).UTC().Format(http.TimeFormat))
 		next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 	})
 }

@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"bufio"
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -150,4 +151,63 @@ func TestClients_SecretsDiffer(t *testing.T) {
 	require.False(t, a.App.Secret.Equal(b.App.Secret))
 	require.False(t, a.App.Secret.Equal(a.Machine.Secret))
 	require.NotContains(t, fmt.Sprintf("%+v %#v", a, a), a.App.Secret.Reveal())
+}
+
+func TestStateFile_OfVersion1IsUpgraded(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "state.db")
+	script, err := os.ReadFile("testdata/state_v1.sql")
+	require.NoError(t, err)
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), string(script))
+	require.NoError(t, err)
+	now := time.Now().UnixMilli()
+	for _, token := range []string{"spent", "good"} {
+		_, err = db.ExecContext(t.Context(), `INSERT INTO refresh_tokens (hash, family, issued, expires, used) VALUES (?, 'f', ?, ?, ?)`,
+			sandbox.TokenHash(token), now, now+1e9, map[string]int64{"spent": now}[token])
+		require.NoError(t, err)
+	}
+	_, err = db.ExecContext(t.Context(), `INSERT INTO families (id, client_id, user_id, scopes, auth_time)
+		VALUES ('f', 'sandbox-app', 'user-demo', '["openid"]', ?)`, now)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `INSERT INTO presentations (hash, at, outcome) VALUES (?, ?, 'issued')`, sandbox.TokenHash("spent"), now)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+
+	r := newRig(t, inFile(file))
+	next := r.refresh("good").tokens(t)
+	r.refresh("spent").requireError(t, http.StatusBadRequest, "invalid_grant")
+	r.requireDead(next.Access)
+	seen := r.presentations(sandbox.OutcomeIssued, sandbox.OutcomeIssued, sandbox.OutcomeReuse)
+	require.True(t, seen[0].CommittedAt.IsZero(), "not known then")
+	require.Equal(t, "f", seen[1].Family)
+	require.Equal(t, sandbox.TokenHash(next.Refresh), seen[1].Successor)
+	require.NoError(t, r.Close())
+	newRig(t, inFile(file)) // once
+}
+
+func TestStateFile_OfAnUnknownVersionIsRefused(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "state.db")
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `PRAGMA user_version = 99`)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	_, err = sandbox.Open(t.Context(), sandbox.Options{Issuer: "http://127.0.0.1", StateFile: file})
+	require.ErrorContains(t, err, "remove the file")
+}
+
+func TestStateFile_WithABehaviourOfALaterProgramIsRefused(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "state.db")
+	require.NoError(t, newRig(t, inFile(file)).Close())
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `INSERT INTO meta (key, value) VALUES ('behaviour', CAST('{"later":true}' AS BLOB))`)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	_, err = sandbox.Open(t.Context(), sandbox.Options{Issuer: "http://127.0.0.1", StateFile: file})
+	require.ErrorContains(t, err, "remove the file")
 }

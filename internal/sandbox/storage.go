@@ -36,7 +36,7 @@ func (s *storage) GetClientByClientID(ctx context.Context, id string) (op.Client
 	if err != nil {
 		return nil, serverError(err)
 	}
-	c.loginPath = s.loginPath
+	c.loginPath, c.skew = s.loginPath, s.store.rules().ClockSkew
 	return c, nil
 }
 
@@ -102,7 +102,7 @@ func (s *storage) SetIntrospectionFromToken(ctx context.Context, r *oidc.Introsp
 	}
 	r.Subject, r.ClientID, r.Scope = token.subject(), token.clientID, token.scopes
 	r.Issuer, r.TokenType = s.opts.Issuer, oidc.BearerToken
-	r.IssuedAt, r.Expiration = oidc.FromTime(token.issued), oidc.FromTime(token.expires)
+	r.IssuedAt, r.Expiration = oidc.FromTime(s.store.skewed(token.issued)), oidc.FromTime(s.store.skewed(token.expires))
 	return nil
 }
 
@@ -140,9 +140,9 @@ func (*storage) ValidateJWTProfileScopes(context.Context, string, []string) ([]s
 // Health implements op.Storage.
 func (s *storage) Health(ctx context.Context) error { return s.store.db.PingContext(ctx) }
 
-// expiry returns now and the moment after lifetime.
+// expiry returns now, in the milliseconds in which times are stored, and the moment after lifetime.
 func (s *storage) expiry(lifetime time.Duration) (now, expires time.Time) {
-	now = s.store.now()
+	now = s.store.now().Truncate(time.Millisecond)
 	return now, now.Add(lifetime)
 }
 

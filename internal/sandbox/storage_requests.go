@@ -48,7 +48,12 @@ func (s *storage) AuthRequestByID(ctx context.Context, id string) (op.AuthReques
 // AuthRequestByCode implements op.AuthStorage. It only reads, also a code that was used or has expired:
 // the verdict falls where the tokens are issued, in one transaction.
 func (s *storage) AuthRequestByCode(ctx context.Context, code string) (op.AuthRequest, error) {
-	return s.store.request(ctx, `code_hash`, hashOf(code))
+	r, err := s.store.request(ctx, `code_hash`, hashOf(code))
+	if err != nil {
+		return nil, err
+	}
+	r.scopes = exchangeFrom(ctx).fault.kept(r.scopes)
+	return r, nil
 }
 
 // SaveAuthCode implements op.AuthStorage.

@@ -35,7 +35,8 @@ func (s *storage) ClientCredentialsTokenRequest(ctx context.Context, clientID st
 	granted := c.allowed(scopes)
 	if len(scopes) == 0 {
 		granted = c.scopes
-	} else if len(granted) == 0 {
+	}
+	if granted = exchangeFrom(ctx).fault.kept(granted); len(scopes) != 0 && len(granted) == 0 {
 		return nil, oidc.ErrInvalidScope().WithDescription("none of the requested scopes is known")
 	}
 	return &machineRequest{clientID: clientID, scopes: granted}, nil
@@ -48,12 +49,13 @@ func (s *storage) TokenRequestByRefreshToken(ctx context.Context, token string) 
 	if err != nil {
 		return nil, err
 	}
+	f.scopes = exchangeFrom(ctx).fault.kept(f.scopes)
 	return &refreshRequest{family: *f}, nil
 }
 
 // CreateAccessToken implements op.AuthStorage: a code without offline_access, or client credentials.
 func (s *storage) CreateAccessToken(ctx context.Context, req op.TokenRequest) (id string, expires time.Time, err error) {
-	issue := s.newIssue()
+	issue := s.newIssue(ctx)
 	switch r := req.(type) {
 	case *machineRequest:
 		err = s.store.issueMachine(ctx, r, issue)
@@ -68,7 +70,7 @@ func (s *storage) CreateAccessToken(ctx context.Context, req op.TokenRequest) (i
 
 // CreateAccessAndRefreshTokens implements op.AuthStorage: a code with offline_access, or a refresh.
 func (s *storage) CreateAccessAndRefreshTokens(ctx context.Context, req op.TokenRequest, current string) (accessID, refresh string, expires time.Time, err error) {
-	issue := s.newIssue()
+	issue := s.newIssue(ctx)
 	switch r := req.(type) {
 	case *authRequest:
 		err = s.store.issueForCode(ctx, r, issue)
@@ -81,21 +83,18 @@ func (s *storage) CreateAccessAndRefreshTokens(ctx context.Context, req op.Token
 }
 
 // newIssue draws the values of the tokens to come.
-func (s *storage) newIssue() *issue {
+func (s *storage) newIssue(ctx context.Context) *issue {
 	now, accessExpires := s.expiry(s.opts.AccessTokenLifetime)
 	return &issue{
-		accessID: randomText(), refreshToken: randomText(), at: now,
-		accessExpires: accessExpires, refreshExpires: now.Add(s.opts.RefreshTokenLifetime),
+		accessID: randomText(), refreshToken: randomText(), at: now, accessExpires: accessExpires,
+		rules: s.store.rules(), presentation: exchangeFrom(ctx).presentation,
 	}
 }
 
-// settle tells the token handler what the engine would lose: the lifetime by our clock, and whether this was a reuse.
+// settle tells the token handler what the engine would lose: what was issued, by our clock, and what became of the token
+// that was presented.
 func (s *storage) settle(ctx context.Context, i *issue, err error) error {
-	x := exchangeFrom(ctx)
-	if x != nil {
-		x.lifetime = i.accessExpires.Sub(i.at)
-		x.reused = i.reused
-	}
+	exchangeFrom(ctx).issue = i
 	var refusal *oidc.Error
 	if err != nil && !errors.As(err, &refusal) {
 		return serverError(err)

@@ -11,13 +11,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 // schemaVersion is written to the file; a file of another version is refused rather than guessed at.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // Times are Unix milliseconds; 0 means never. Lists are JSON arrays. Tokens and codes are SHA-256 hashes.
 const schema = `
@@ -45,22 +46,35 @@ CREATE TABLE IF NOT EXISTS access_tokens (
 	issued INTEGER NOT NULL, expires INTEGER NOT NULL, revoked INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS access_tokens_expires ON access_tokens (expires);
+CREATE INDEX IF NOT EXISTS access_tokens_family ON access_tokens (family);
 CREATE TABLE IF NOT EXISTS refresh_tokens (
-	hash TEXT PRIMARY KEY, family TEXT NOT NULL, issued INTEGER NOT NULL, expires INTEGER NOT NULL,
-	used INTEGER NOT NULL DEFAULT 0
+	hash TEXT PRIMARY KEY, family TEXT NOT NULL, issued INTEGER NOT NULL, used INTEGER NOT NULL DEFAULT 0,
+	parent TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX IF NOT EXISTS refresh_tokens_family ON refresh_tokens (family);
-CREATE INDEX IF NOT EXISTS refresh_tokens_expires ON refresh_tokens (expires);
+CREATE INDEX IF NOT EXISTS refresh_tokens_issued ON refresh_tokens (issued);
 CREATE TABLE IF NOT EXISTS presentations (
-	id INTEGER PRIMARY KEY, hash TEXT NOT NULL, at INTEGER NOT NULL, outcome TEXT NOT NULL
+	id INTEGER PRIMARY KEY, hash TEXT NOT NULL, at INTEGER NOT NULL, outcome TEXT NOT NULL,
+	family TEXT NOT NULL DEFAULT '', committed INTEGER NOT NULL DEFAULT 0, successor TEXT NOT NULL DEFAULT ''
 ) STRICT;
+`
+
+// fromVersion1 precedes schema on a file of version 1.
+const fromVersion1 = `
+DROP INDEX refresh_tokens_expires;
+ALTER TABLE refresh_tokens DROP COLUMN expires;
+ALTER TABLE refresh_tokens ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+ALTER TABLE presentations ADD COLUMN family TEXT NOT NULL DEFAULT '';
+ALTER TABLE presentations ADD COLUMN committed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE presentations ADD COLUMN successor TEXT NOT NULL DEFAULT '';
 `
 
 // store is the SQLite state. One connection serialises everything, which is also what makes rotation atomic.
 // Inside a transaction only the transaction may be used: asking the pool for a second connection would wait forever.
 type store struct {
-	db  *sql.DB
-	now func() time.Time
+	db        *sql.DB
+	now       func() time.Time
+	behaviour atomic.Pointer[Behaviour]
 }
 
 func openStore(ctx context.Context, file string, now func() time.Time) (*store, error) {
@@ -109,7 +123,13 @@ func (s *store) migrate(ctx context.Context) error {
 		if err := tx.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
 			return err
 		}
-		if version != 0 && version != schemaVersion {
+		switch version {
+		case 0, schemaVersion:
+		case 1:
+			if _, err := tx.ExecContext(ctx, fromVersion1); err != nil {
+				return err
+			}
+		default:
 			return fmt.Errorf("state file has version %d, this program needs %d: remove the file to start afresh", version, schemaVersion)
 		}
 		if _, err := tx.ExecContext(ctx, schema); err != nil {
@@ -148,7 +168,7 @@ func (s *store) prune(ctx context.Context) error {
 		{`DELETE FROM access_tokens WHERE expires < ?`, now.UnixMilli()},
 		{`DELETE FROM auth_requests WHERE expires < ?`, old},
 		{`DELETE FROM presentations WHERE at < ?`, old},
-		{`DELETE FROM refresh_tokens WHERE expires < ?`, old},
+		{`DELETE FROM refresh_tokens WHERE issued < ?`, now.Add(-s.rules().RefreshTokenIdle - 7*24*time.Hour).UnixMilli()},
 		{`DELETE FROM families WHERE auth_time < ? AND id NOT IN (SELECT family FROM refresh_tokens)
 			AND id NOT IN (SELECT family FROM access_tokens)`, old},
 	} {

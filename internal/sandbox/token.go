@@ -14,16 +14,20 @@ import (
 // exchange is the record of one token request. It travels in the context, so that the storage can add what the
 // engine would not hand through.
 type exchange struct {
-	grant    string
-	lifetime time.Duration // of the access token issued, by our clock
-	reused   bool          // a spent code or refresh token was presented
+	grant        string
+	fault        Faults
+	presentation int64  // of the refresh token, in the log; 0 if there is none
+	issue        *issue // once the storage was asked for tokens
 }
 
 type exchangeKey struct{}
 
+// exchangeFrom returns the record of the token request that is being answered; an empty one elsewhere.
 func exchangeFrom(ctx context.Context) *exchange {
-	x, _ := ctx.Value(exchangeKey{}).(*exchange)
-	return x
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x
+	}
+	return &exchange{}
 }
 
 // token is the token endpoint: faults and bookkeeping around the engine.
@@ -37,26 +41,37 @@ func (p *Provider) token(engine http.Handler) http.Handler {
 			return
 		}
 		x := &exchange{grant: grantLabel(r.PostForm.Get("grant_type"))}
-		presented, err := p.present(r, x)
-		if err != nil {
+		if err := p.receive(r, x); err != nil {
 			p.internalError(out, err)
 			out.send(w)
 			return
 		}
-		fault := p.faults.take(x.grant)
-		outcome := p.serveToken(out, r, x, fault, engine)
-		p.record(r.Context(), x, presented, outcome)
-		if fault.LoseReplyBefore || fault.LoseReplyAfter {
-			panic(http.ErrAbortHandler) // net/http closes the connection without an answer
-		}
-		out.send(w)
+		allowTime(w, x.fault)
+		outcome := p.serveToken(out, r, x, engine)
+		p.record(r.Context(), x, outcome)
+		p.deliver(w, out, x.fault)
 	})
 }
 
-// serveToken answers one request into out, under a fault, and names what happened.
-func (p *Provider) serveToken(out *reply, r *http.Request, x *exchange, fault Faults, engine http.Handler) string {
-	p.wait(fault.Delay)
-	if outcome, stop := fault.before(out); stop {
+// receive notes a refresh token before anything is done with it, and picks the request's faults.
+func (p *Provider) receive(r *http.Request, x *exchange) error {
+	c, err := p.store.caller(r.Context(), x.grant, r.PostForm)
+	if err != nil {
+		return err
+	}
+	if token := r.PostForm.Get("refresh_token"); x.grant == grantRefresh && token != "" {
+		if x.presentation, err = p.store.present(r.Context(), hashOf(token), c.family); err != nil {
+			return err
+		}
+	}
+	x.fault = p.faults.take(x.grant, c)
+	return nil
+}
+
+// serveToken answers one request into out, and names what happened.
+func (p *Provider) serveToken(out *reply, r *http.Request, x *exchange, engine http.Handler) string {
+	p.wait(x.fault.Delay)
+	if outcome, stop := x.fault.before(out); stop {
 		return outcome
 	}
 	if !p.authenticate(out, r) {
@@ -66,27 +81,41 @@ func (p *Provider) serveToken(out *reply, r *http.Request, x *exchange, fault Fa
 		out.refuse(http.StatusBadRequest, "unsupported_grant_type", "")
 		return out.errorCode()
 	}
+	// A scope that is withheld is left out, rather than refused, also where it is asked for by name.
+	if kept := x.fault.kept(strings.Fields(r.PostForm.Get("scope"))); len(kept) > 0 {
+		r.PostForm.Set("scope", strings.Join(kept, " "))
+	}
 	engine.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
-	if x.reused {
+	if x.issue != nil && x.issue.reused {
 		return OutcomeReuse
 	}
 	if out.status != http.StatusOK {
 		return out.errorCode()
 	}
-	if err := finishToken(out, x, fault); err != nil {
+	if err := finishToken(out, x); err != nil {
 		p.internalError(out, err)
 		return out.errorCode()
 	}
-	if fault.LoseReplyAfter {
+	switch {
+	case x.fault.losesReply():
 		return OutcomeLost // a refusal that is lost keeps the name of the refusal
+	case x.issue.graced:
+		return OutcomeGrace
 	}
 	return OutcomeIssued
 }
 
 // finishToken corrects the engine's answer: expires_in by our clock, and an id_token only where openid was granted.
-func finishToken(out *reply, x *exchange, fault Faults) error {
-	members := out.members()
-	members["expires_in"] = json.RawMessage(strconv.FormatInt(int64(x.lifetime/time.Second), 10))
+// It adds what the behaviour announces.
+func finishToken(out *reply, x *exchange) error {
+	members, i := out.members(), x.issue
+	members["expires_in"] = number(int64(i.accessExpires.Sub(i.at) / time.Second))
+	if i.rules.AnnounceExpiresAt {
+		members["expires_at"] = number(i.accessExpires.Add(i.rules.ClockSkew).Unix())
+	}
+	if i.rules.AnnounceRefreshExpiry && !i.refreshExpires.IsZero() {
+		members["refresh_token_expires_in"] = number(int64(i.refreshExpires.Sub(i.at) / time.Second))
+	}
 	var scope string
 	if raw, ok := members["scope"]; ok {
 		if err := json.Unmarshal(raw, &scope); err != nil {
@@ -96,24 +125,17 @@ func finishToken(out *reply, x *exchange, fault Faults) error {
 	if !slices.Contains(strings.Fields(scope), "openid") {
 		delete(members, "id_token")
 	}
-	fault.edit(members)
+	x.fault.edit(members)
 	return out.setMembers(members)
 }
 
-// present notes a refresh token before anything is done with it.
-func (p *Provider) present(r *http.Request, x *exchange) (int64, error) {
-	token := r.PostForm.Get("refresh_token")
-	if x.grant != grantRefresh || token == "" {
-		return 0, nil
-	}
-	return p.store.present(r.Context(), hashOf(token))
-}
+func number(n int64) json.RawMessage { return json.RawMessage(strconv.FormatInt(n, 10)) }
 
 // record counts and logs the outcome.
-func (p *Provider) record(ctx context.Context, x *exchange, presented int64, outcome string) {
+func (p *Provider) record(ctx context.Context, x *exchange, outcome string) {
 	p.stats.token(x.grant, outcome)
-	if presented != 0 {
-		if err := p.store.settlePresentation(ctx, presented, outcome); err != nil {
+	if x.presentation != 0 {
+		if err := p.store.settlePresentation(ctx, x.presentation, outcome); err != nil {
 			p.log.LogAttrs(ctx, slog.LevelError, "sandbox: presentation not recorded", slog.Any("error", err))
 		}
 	}

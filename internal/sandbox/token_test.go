@@ -132,7 +132,7 @@ func TestExpiry(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(o *sandbox.Options) {
 		o.AccessTokenLifetime = 5 * time.Minute
-		o.RefreshTokenLifetime = time.Hour
+		o.Behaviour.RefreshTokenIdle = time.Hour
 	})
 	first := r.connect()
 	require.InDelta(t, 300, first.ExpiresIn, 0)

@@ -20,9 +20,15 @@ type family struct {
 
 // issue holds the values of tokens about to be issued.
 type issue struct {
-	accessID, refreshToken            string
-	at, accessExpires, refreshExpires time.Time
-	reused                            bool // set when a spent token or code was presented
+	accessID, refreshToken string // no refreshToken: none is issued
+	at, accessExpires      time.Time
+	rules                  Behaviour
+	presentation           int64 // of the refresh token to be spent, in the log
+
+	// Set by the store.
+	refreshExpires time.Time // of the refresh token that is now in use; zero if there is none
+	reused         bool      // a spent code or refresh token was presented
+	graced         bool      // a spent refresh token was presented, and taken
 }
 
 // accessToken is a stored access token that is live.
@@ -80,55 +86,93 @@ func (s *store) issueForCode(ctx context.Context, r *authRequest, i *issue) erro
 			f.id, f.clientID, f.userID, listText(f.scopes), f.authTime.UnixMilli()); err != nil {
 			return err
 		}
-		return insertPair(ctx, tx, i, f, f.scopes)
+		return insertPair(ctx, tx, i, f, f.scopes, "")
 	})
 	return errors.Join(err, refusal)
 }
 
-// rotate spends a refresh token and stores its successor. Of any number of callers with the same token one succeeds;
-// every later one is a reuse and revokes the family.
+// rotate spends a refresh token and stores its successor, as the rules have it. Of any number of callers with the same
+// token one succeeds; every later one that no grace covers is a reuse.
 func (s *store) rotate(ctx context.Context, r *refreshRequest, token string, i *issue) error {
+	hash := hashOf(token)
 	var refusal error
 	err := s.tx(ctx, func(tx *sql.Tx) error {
-		var expires, used, revoked int64
-		err := tx.QueryRowContext(ctx, `SELECT t.expires, t.used, f.revoked FROM refresh_tokens t JOIN families f ON f.id = t.family
-			WHERE t.hash = ?`, hashOf(token)).Scan(&expires, &used, &revoked)
+		var issued, used, revoked, outlived int64
+		err := tx.QueryRowContext(ctx, `SELECT t.issued, t.used, f.revoked,
+			EXISTS (SELECT 1 FROM refresh_tokens c WHERE c.family = t.family AND c.parent = t.hash AND c.used <> 0)
+			FROM refresh_tokens t JOIN families f ON f.id = t.family WHERE t.hash = ?`, hash).Scan(&issued, &used, &revoked, &outlived)
 		if err != nil {
 			return err
 		}
+		i.graced = used != 0 && outlived == 0 && i.at.Before(time.UnixMilli(used).Add(i.rules.Grace))
 		switch {
-		case used != 0:
+		case used != 0 && !i.graced:
 			i.reused = true
-			refusal = oidc.ErrInvalidGrant().WithDescription("the refresh token was used before: the grant is revoked")
-			return revokeFamily(ctx, tx, r.id, i.at)
+			refusal, err = reuse(ctx, tx, r, i)
+			return err
 		case revoked != 0:
 			refusal = oidc.ErrInvalidGrant().WithDescription("the grant is revoked")
 			return nil
-		case expires <= i.at.UnixMilli():
+		case !i.at.Before(i.rules.refreshExpires(time.UnixMilli(issued), r.authTime)):
 			refusal = oidc.ErrInvalidGrant().WithDescription("the refresh token has expired")
 			return nil
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE refresh_tokens SET used = ? WHERE hash = ?`, i.at.UnixMilli(), hashOf(token)); err != nil {
+		if err := spend(ctx, tx, hash, i); err != nil {
 			return err
 		}
-		return insertPair(ctx, tx, i, r.family, r.GetScopes())
+		if err := insertPair(ctx, tx, i, r.family, r.GetScopes(), hash); err != nil {
+			return err
+		}
+		return s.commitPresentation(ctx, tx, i)
 	})
 	return errors.Join(err, refusal)
 }
 
-func insertPair(ctx context.Context, tx *sql.Tx, i *issue, f family, scopes []string) error {
-	if err := insertAccess(ctx, tx, i, f, scopes); err != nil {
-		return err
+// reuse refuses a spent refresh token, and revokes its family where the rotation is RotationFamily.
+func reuse(ctx context.Context, tx *sql.Tx, r *refreshRequest, i *issue) (refusal, err error) {
+	if i.rules.Rotation != RotationFamily {
+		return oidc.ErrInvalidGrant().WithDescription("the refresh token was used before"), nil
 	}
-	if i.refreshToken == "" {
-		return nil
+	refusal = oidc.ErrInvalidGrant().WithDescription("the refresh token was used before: the grant is revoked")
+	return refusal, revokeFamily(ctx, tx, r.id, i.at)
+}
+
+// spend marks a refresh token as used, the first time; without a rotation it starts its idle time anew instead.
+func spend(ctx context.Context, tx *sql.Tx, hash string, i *issue) error {
+	query := `UPDATE refresh_tokens SET used = ? WHERE hash = ? AND used = 0`
+	if i.rules.Rotation == RotationNone {
+		query = `UPDATE refresh_tokens SET issued = ? WHERE hash = ?`
+		i.refreshToken = ""
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO refresh_tokens (hash, family, issued, expires) VALUES (?, ?, ?, ?)`,
-		hashOf(i.refreshToken), f.id, i.at.UnixMilli(), i.refreshExpires.UnixMilli())
+	_, err := tx.ExecContext(ctx, query, i.at.UnixMilli(), hash)
 	return err
 }
 
+// insertPair stores an access token and, if there is one, the refresh token that was bought by parent ("" for a code).
+func insertPair(ctx context.Context, tx *sql.Tx, i *issue, f family, scopes []string, parent string) error {
+	if err := insertAccess(ctx, tx, i, f, scopes); err != nil {
+		return err
+	}
+	if i.refreshToken != "" {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO refresh_tokens (hash, family, issued, parent) VALUES (?, ?, ?, ?)`,
+			hashOf(i.refreshToken), f.id, i.at.UnixMilli(), parent); err != nil {
+			return err
+		}
+	}
+	if i.refreshToken != "" || parent != "" {
+		i.refreshExpires = i.rules.refreshExpires(i.at, f.authTime)
+	}
+	return nil
+}
+
+// insertAccess stores an access token, and ends those before it where only one may live.
 func insertAccess(ctx context.Context, tx *sql.Tx, i *issue, f family, scopes []string) error {
+	if i.rules.SingleLive {
+		if _, err := tx.ExecContext(ctx, `UPDATE access_tokens SET revoked = ?
+			WHERE family = ? AND client_id = ? AND revoked = 0`, i.at.UnixMilli(), f.id, f.clientID); err != nil {
+			return err
+		}
+	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO access_tokens (hash, family, client_id, user_id, scopes, issued, expires)
 		VALUES (?, ?, ?, ?, ?, ?, ?)`, hashOf(i.accessID), f.id, f.clientID, f.userID, listText(scopes),
 		i.at.UnixMilli(), i.accessExpires.UnixMilli())

@@ -19,12 +19,17 @@ type user struct {
 	id, username, name, email string
 }
 
-// provisionUsers creates the users that the login page names, each with a password equal to the username.
-func (s *store) provisionUsers(ctx context.Context) error {
-	for _, u := range []user{
+// defaultUsers are all there are: two, so that a reconnection with another account can be tried.
+func defaultUsers() []user {
+	return []user{
 		{id: "user-demo", username: "demo", name: "Demo User", email: "demo@example.com"},
 		{id: "user-ada", username: "ada", name: "Ada Lovelace", email: "ada@example.com"},
-	} {
+	}
+}
+
+// provisionUsers creates the users that the login page names, each with a password equal to the username.
+func (s *store) provisionUsers(ctx context.Context) error {
+	for _, u := range defaultUsers() {
 		salt := make([]byte, 16)
 		_, _ = rand.Read(salt) // never fails
 		hash, err := passwordHash(u.username, salt)

@@ -79,7 +79,9 @@ type Breakers interface {
 	OpenBreakers(ctx context.Context) ([]Breaker, error)
 	// CountFailure counts a connection once (its newest failure replaces an older one), forgets those older than
 	// BreakerWindow, and opens the breaker if BreakerCause.Opens says so of the connections that failed for the same
-	// cause. opened is true for the one caller that opened it. An open breaker stays as it is.
+	// cause. opened is true for the one caller that opened it. An open breaker stays as it is and forgets nothing, so
+	// that probes can go round its connections. A connection that is not there, or only its tombstone, is passed over:
+	// b is then what it was, zero if nothing failed.
 	CountFailure(ctx context.Context, f BreakerFailure) (b Breaker, opened bool, err error)
 	// CountSuccess forgets what was counted and closes the breaker; no row is left. closed is true for the one caller
 	// that closed an open one. No row is no error.
@@ -87,9 +89,7 @@ type Breakers interface {
 	// ClaimProbe lets one caller probe: true if the breaker is open and at is not before NextProbeAt, which it then
 	// moves to at+interval. False, and no error, if there is no row.
 	ClaimProbe(ctx context.Context, integrationID string, at time.Time, interval time.Duration) (bool, error)
-	// FailingConnections lists the connections that are counted, the oldest failure first; limit is capped at 1,000.
+	// FailingConnections lists the connections that are counted, the oldest failure first; limit is capped at 1,000,
+	// and 0 means 100.
 	FailingConnections(ctx context.Context, integrationID string, limit int) ([]string, error)
-	// RaiseFailures raises a connection's failures by one although no attempt was made, so that the refusal of a shared
-	// refresh is not replayed to a later caller (ErrNotFound).
-	RaiseFailures(ctx context.Context, connectionID string) error
 }

@@ -13,22 +13,55 @@ const (
 // Decision is what BeginAttempt is to answer and to write.
 type Decision struct {
 	Outcome AttemptOutcome
-	// InTheWay is the attempt that keeps the new one from beginning; zero for BeginNewer and BeginStarted.
+	// InTheWay is the attempt that keeps the new one from beginning; zero where no attempt does.
 	InTheWay Attempt
 	// Lapsed are open attempts whose lease ran out, in the state in which they end. An engine writes them whatever
 	// the outcome.
 	Lapsed []Attempt
 }
 
-// Decide is the rule of BeginAttempt, the same for all engines. It is given the connection's row and all attempts
-// kept for it, newest first, both read under the connection's lock, and the store's time.
-func Decide(c Connection, attempts []Attempt, start AttemptStart, now time.Time) Decision {
-	if start.Generation != AttemptAnyGeneration && start.Generation != c.Generation {
+// Found is what an engine read for BeginAttempt, all of it under the connection's lock.
+type Found struct {
+	Connection Connection
+	// Attempts are all that are kept of the connection, newest first.
+	Attempts []Attempt
+	// Breaker is that of the row's integration, zero if there is none.
+	Breaker Breaker
+	// LastRead is the connection's read mark; it matters only if AttemptStart.UnreadSince is set.
+	LastRead time.Time
+	// Policy is that of the connection's integration.
+	Policy string
+	// Now is the store's time.
+	Now time.Time
+}
+
+// Decide is the rule of BeginAttempt, the same for all engines.
+func Decide(found Found, start AttemptStart) Decision {
+	if start.Generation != AttemptAnyGeneration && start.Generation != found.Connection.Generation {
 		return Decision{Outcome: BeginNewer}
 	}
-	attempts, lapsed := lapse(attempts, now)
-	outcome, inTheWay := obstacle(c, attempts, start)
+	var lapsed []Attempt
+	found.Attempts, lapsed = lapse(found.Attempts, found.Now)
+	outcome, inTheWay := obstacle(found, start)
 	return Decision{Outcome: outcome, InTheWay: inTheWay, Lapsed: lapsed}
+}
+
+// Begun is the answer of BeginAttempt to a decision; a new attempt is the engine's to fill in.
+func (d Decision) Begun(found Found) Begun {
+	begun := Begun{Outcome: d.Outcome, Connection: found.Connection, Attempt: d.InTheWay}
+	if d.Outcome == BeginStarted || d.Outcome == BeginSuspended {
+		begun.Breaker = found.Breaker
+	}
+	return begun
+}
+
+// alwaysFresh reports whether the connection's policy, or else its integration's, keeps it from sleeping.
+func (f Found) alwaysFresh() bool {
+	policy := f.Connection.Policy
+	if policy == "" {
+		policy = f.Policy
+	}
+	return policy == PolicyAlwaysFresh
 }
 
 // lapse ends the attempts whose lease ran out before a reply came, and returns all attempts and those it ended.
@@ -51,7 +84,8 @@ func lapse(attempts []Attempt, now time.Time) (all, lapsed []Attempt) {
 }
 
 // obstacle checks the outcomes after BeginNewer in their order. Lapsed attempts have been ended before.
-func obstacle(c Connection, attempts []Attempt, start AttemptStart) (AttemptOutcome, Attempt) {
+func obstacle(found Found, start AttemptStart) (AttemptOutcome, Attempt) {
+	c, attempts := found.Connection, found.Attempts
 	sameRequest := func(a Attempt) bool { return start.RequestID != "" && a.RequestID == start.RequestID }
 	lateReply := func(a Attempt) bool {
 		return a.State == AttemptInDoubt && a.Reply != nil && (a.Generation == c.Generation || sameRequest(a))
@@ -70,6 +104,12 @@ func obstacle(c Connection, attempts []Attempt, start AttemptStart) (AttemptOutc
 		if a.State == AttemptInDoubt && sameRequest(a) {
 			return BeginInDoubt, a
 		}
+	}
+	if !start.UnreadSince.IsZero() && found.LastRead.Before(start.UnreadSince) && !found.alwaysFresh() {
+		return BeginUnread, Attempt{}
+	}
+	if found.Breaker.Open && !start.PassesBreaker() {
+		return BeginSuspended, Attempt{}
 	}
 	if a, ok := lastThatCounts(attempts, c.Generation); ok && a.State == AttemptInDoubt && !start.Settle {
 		return BeginInDoubt, a

@@ -135,7 +135,9 @@ func TestDecide(t *testing.T) {
 		{"request superseded", request("r"), []vault.Attempt{attempt("a", gone, of("r"))}, vault.BeginStarted, "", nil},
 		{"no request is no request", anyGeneration, []vault.Attempt{attempt("a", done)}, vault.BeginStarted, "", nil},
 	} {
-		got := vault.Decide(vault.Connection{Generation: 3}, test.newest, test.start, now)
+		got := vault.Decide(vault.Found{
+			Connection: vault.Connection{Generation: 3}, Attempts: test.newest, Now: now,
+		}, test.start)
 		require.Equal(t, test.want, got.Outcome, test.name)
 		require.Equal(t, test.inTheWay, got.InTheWay.ID, test.name)
 		var lapsed map[string]vault.AttemptState
@@ -149,4 +151,92 @@ func TestDecide(t *testing.T) {
 		}
 		require.Equal(t, test.lapsed, lapsed, test.name)
 	}
+}
+
+// TestDecideUnreadAndSuspended: where nobody has read since now, and where the breaker is open.
+func TestDecideUnreadAndSuspended(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	attempt := func(state vault.AttemptState) []vault.Attempt {
+		return []vault.Attempt{{ID: "a", State: state, Generation: 3, RequestID: "r", LeaseUntil: now}}
+	}
+	leased := attempt(vault.AttemptSent)
+	leased[0].LeaseUntil = now.Add(time.Microsecond)
+	lateReply := attempt(vault.AttemptInDoubt)
+	lateReply[0].Reply = []byte("reply")
+
+	refresh := vault.AttemptStart{Generation: 3}
+	unread := vault.AttemptStart{Generation: 3, UnreadSince: now}
+	probe := vault.AttemptStart{Generation: 3, Probe: true}
+	unreadProbe := vault.AttemptStart{Generation: 3, UnreadSince: now, Probe: true}
+	exchange := vault.AttemptStart{Generation: vault.AttemptAnyGeneration, RequestID: "r"}
+	unreadExchange := vault.AttemptStart{Generation: 3, RequestID: "r", UnreadSince: now}
+	settle := vault.AttemptStart{Generation: 3, Settle: true}
+	closed, open := vault.Breaker{IntegrationID: "i", Opens: 1}, vault.Breaker{IntegrationID: "i", Open: true}
+	never, before := time.Time{}, now.Add(-time.Microsecond)
+	for _, test := range []struct {
+		name     string
+		start    vault.AttemptStart
+		breaker  vault.Breaker
+		lastRead time.Time
+		attempts []vault.Attempt
+		want     vault.AttemptOutcome
+		inTheWay string
+	}{
+		{"never read", unread, vault.Breaker{}, never, nil, vault.BeginUnread, ""},
+		{"read before", unread, vault.Breaker{}, before, nil, vault.BeginUnread, ""},
+		{"read just then", unread, vault.Breaker{}, now, nil, vault.BeginStarted, ""},
+		{"never read, not asked", refresh, vault.Breaker{}, never, nil, vault.BeginStarted, ""},
+		{"unread probe", unreadProbe, open, never, nil, vault.BeginUnread, ""},
+		{"read probe", unreadProbe, open, now, nil, vault.BeginStarted, ""},
+		{"unread exchange", unreadExchange, vault.Breaker{}, never, nil, vault.BeginUnread, ""},
+		{"no breaker", refresh, vault.Breaker{}, never, nil, vault.BeginStarted, ""},
+		{"closed breaker", refresh, closed, never, nil, vault.BeginStarted, ""},
+		{"open breaker", refresh, open, never, nil, vault.BeginSuspended, ""},
+		{"open breaker, settling", settle, open, never, nil, vault.BeginSuspended, ""},
+		{"open breaker, probe", probe, open, never, nil, vault.BeginStarted, ""},
+		{"open breaker, exchange", exchange, open, never, nil, vault.BeginStarted, ""},
+		{"open breaker, read", unread, open, now, nil, vault.BeginSuspended, ""},
+		{"unread before suspended", unread, open, never, nil, vault.BeginUnread, ""},
+
+		{"newer first", vault.AttemptStart{Generation: 2, UnreadSince: now}, open, never, nil, vault.BeginNewer, ""},
+		{"replied first", unread, open, never, attempt(vault.AttemptReplied), vault.BeginReplied, "a"},
+		{"late reply first", unread, open, never, lateReply, vault.BeginReplied, "a"},
+		{"in flight first", unread, open, never, leased, vault.BeginInFlight, "a"},
+		{"request in doubt first", unreadExchange, open, never, attempt(vault.AttemptInDoubt), vault.BeginInDoubt, "a"},
+		{"unread before in doubt", unread, vault.Breaker{}, never, attempt(vault.AttemptInDoubt), vault.BeginUnread, ""},
+		{"suspended before in doubt", refresh, open, never, attempt(vault.AttemptInDoubt), vault.BeginSuspended, ""},
+		{"probe in doubt", probe, open, never, attempt(vault.AttemptInDoubt), vault.BeginInDoubt, "a"},
+		{"unread before spent", unreadExchange, vault.Breaker{}, never, attempt(vault.AttemptDone), vault.BeginUnread, ""},
+		{"spent, not suspended", exchange, open, never, attempt(vault.AttemptDone), vault.BeginSpent, "a"},
+		{"lapsed, then suspended", refresh, open, never, attempt(vault.AttemptBegun), vault.BeginSuspended, ""},
+	} {
+		found := vault.Found{
+			Connection: vault.Connection{ID: "c", Generation: 3}, Attempts: test.attempts, Breaker: test.breaker,
+			LastRead: test.lastRead, Now: now,
+		}
+		got := vault.Decide(found, test.start)
+		require.Equal(t, test.want, got.Outcome, test.name)
+		require.Equal(t, test.inTheWay, got.InTheWay.ID, test.name)
+
+		begun := got.Begun(found)
+		require.Equal(t, "c", begun.Connection.ID, test.name)
+		if test.want == vault.BeginStarted || test.want == vault.BeginSuspended {
+			require.Equal(t, test.breaker, begun.Breaker, test.name)
+		} else {
+			require.Zero(t, begun.Breaker, test.name)
+		}
+	}
+}
+
+func TestBreakerOpens(t *testing.T) {
+	t.Parallel()
+	for cause, at := range map[vault.BreakerCause]int{
+		vault.BreakerConfiguration: 3, vault.BreakerOutage: 5, vault.BreakerRefusals: 5,
+	} {
+		require.False(t, cause.Opens(at-1), cause)
+		require.True(t, cause.Opens(at), cause)
+		require.True(t, cause.Opens(at+1), cause)
+	}
+	require.False(t, vault.BreakerCause("other").Opens(1000))
 }

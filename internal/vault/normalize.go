@@ -16,6 +16,7 @@ func (c Connection) Normalize() Connection {
 	c.RequestedScopes, c.GrantedScopes = cleanList(c.RequestedScopes), cleanList(c.GrantedScopes)
 	c.EndUser, c.Reason, c.TokenType = cleanText(c.EndUser), cleanText(c.Reason), cleanText(c.TokenType)
 	c.StatusAt, c.IssuedAt, c.ExpiresAt = cleanTime(c.StatusAt), cleanTime(c.IssuedAt), cleanTime(c.ExpiresAt)
+	c.ConsentedAt = cleanTime(c.ConsentedAt)
 	c.CreatedAt, c.UpdatedAt = cleanTime(c.CreatedAt), cleanTime(c.UpdatedAt)
 	c.TombstoneUntil = cleanTime(c.TombstoneUntil)
 	c.AccessToken, c.RefreshToken = cleanBytes(c.AccessToken), cleanBytes(c.RefreshToken)
@@ -32,9 +33,21 @@ func (s StatusChange) Normalize() StatusChange {
 func (t TokenCommit) Normalize() TokenCommit {
 	t.AccessToken, t.RefreshToken = cleanBytes(t.AccessToken), cleanBytes(t.RefreshToken)
 	t.TokenType, t.Metadata, t.Inputs = cleanText(t.TokenType), cleanMap(t.Metadata), cleanMap(t.Inputs)
-	t.GrantedScopes = cleanList(t.GrantedScopes)
-	t.IssuedAt, t.ExpiresAt = cleanTime(t.IssuedAt), cleanTime(t.ExpiresAt)
+	t.GrantedScopes, t.RequestedScopes = cleanList(t.GrantedScopes), cleanList(t.RequestedScopes)
+	t.IssuedAt, t.ExpiresAt, t.ConsentedAt = cleanTime(t.IssuedAt), cleanTime(t.ExpiresAt), cleanTime(t.ConsentedAt)
 	return t
+}
+
+// Normalize returns the start with its times in the form in which they are compared.
+func (s AttemptStart) Normalize() AttemptStart {
+	s.UnreadSince = cleanTime(s.UnreadSince)
+	return s
+}
+
+// Normalize returns the failure in the form in which it is stored.
+func (f BreakerFailure) Normalize() BreakerFailure {
+	f.Reason, f.At = cleanText(f.Reason), cleanTime(f.At)
+	return f
 }
 
 // Normalize returns the link in the form in which it is stored.

@@ -8,10 +8,11 @@ import (
 // Reads keeps when each connection's token was last asked for, apart from the connection's row: marks come in batches
 // and must cost neither history nor a copy of the sealed tokens.
 type Reads interface {
-	// MarkRead raises the last read of each connection to the given time; it never lowers one. Ids without a row are
-	// passed over.
+	// MarkRead raises the last read of each connection to the given time; it never lowers one. Ids without a row, and
+	// those of tombstones, are passed over.
 	MarkRead(ctx context.Context, marks map[string]time.Time) error
-	// LastRead is when the connection was last read; zero if never (ErrNotFound if there is no connection).
+	// LastRead is when the connection was last read; zero if never, and for a tombstone (ErrNotFound if there is no
+	// connection).
 	LastRead(ctx context.Context, connectionID string) (time.Time, error)
 }
 

@@ -123,6 +123,9 @@ type AttemptStart struct {
 	Probe bool
 }
 
+// PassesBreaker reports whether the attempt may begin although the integration's breaker is open.
+func (s AttemptStart) PassesBreaker() bool { return s.Probe || s.RequestID != "" }
+
 // AttemptOutcome says what BeginAttempt found.
 type AttemptOutcome string
 
@@ -135,9 +138,11 @@ const (
 	BeginReplied AttemptOutcome = "replied"
 	// BeginInFlight: another attempt is open and its lease has not run out.
 	BeginInFlight AttemptOutcome = "in_flight"
-	// BeginUnread: the last read was before AttemptStart.UnreadSince, or there was none.
+	// BeginUnread: the last read was before AttemptStart.UnreadSince, or there was none, and the policy is adaptive. A doubt about this RequestID
+	// comes first.
 	BeginUnread AttemptOutcome = "unread"
-	// BeginSuspended: the breaker of the row's integration is open, and this is no probe.
+	// BeginSuspended: the breaker of the row's integration is open, and this is neither a probe nor for a RequestID: a
+	// consent is never suspended.
 	BeginSuspended AttemptOutcome = "suspended"
 	// BeginInDoubt: the last attempt on this generation (or for this RequestID) was sent and its outcome is unknown;
 	// attempts whose lease ran out after "sent" are turned into this.

@@ -33,6 +33,8 @@ type Store interface {
 	Attempts
 	Consents
 	Integrations
+	Breakers
+	Reads
 	Connectors
 	KeyChecks
 
@@ -56,9 +58,11 @@ type Connections interface {
 	SetStatus(ctx context.Context, s StatusChange) error
 	// SetIntegration points the connection to another integration (ErrNotFound).
 	SetIntegration(ctx context.Context, id, integrationID string) error
-	// Erase removes tokens, attempts, links and requests of the connection and applies s, in one transaction. With
-	// s.Status "disconnected" the row becomes a tombstone until the given time, whatever s.Seq is; any other status
-	// is subject to the rule of SetStatus. Erasing twice is no error (ErrNotFound).
+	// SetPolicy gives the connection another policy of refresh (ErrNotFound).
+	SetPolicy(ctx context.Context, id, policy string) error
+	// Erase removes tokens, attempts, links, requests, the read mark and counted failures of the connection and applies
+	// s, in one transaction. With s.Status "disconnected" the row becomes a tombstone until the given time, whatever
+	// s.Seq is; any other status is subject to the rule of SetStatus. Erasing twice is no error (ErrNotFound).
 	Erase(ctx context.Context, s StatusChange, tombstoneUntil time.Time) error
 	// DeleteTombstones removes rows whose tombstone time has passed, and returns how many.
 	DeleteTombstones(ctx context.Context, now time.Time) (int64, error)
@@ -86,6 +90,9 @@ type Attempts interface {
 	// connection's failures, and returns them. An attempt that has ended already stays as it is (ErrConflict), but
 	// for one in doubt with a late reply, which is finished from that. (ErrNotFound)
 	FailAttempt(ctx context.Context, attemptID string, state AttemptState, reason string) (failures int64, err error)
+	// RaiseFailures raises a connection's failures by one although no attempt was made, so that the refusal of a shared
+	// refresh is not replayed to a later caller (ErrNotFound).
+	RaiseFailures(ctx context.Context, connectionID string) error
 	// Attempt reads one (ErrNotFound).
 	Attempt(ctx context.Context, attemptID string) (Attempt, error)
 	// LastRefusal reads the newest failed attempt of a connection whose reply is kept (ErrNotFound).

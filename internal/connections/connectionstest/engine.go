@@ -70,12 +70,14 @@ func newEngine() (*engine, error) {
 		Interceptors: []interceptor.WorkerInterceptor{activities.Guard(slog.New(slog.DiscardHandler))},
 	})
 	e.worker.RegisterWorkflowWithOptions(workflows.Connection, workflow.RegisterOptions{Name: workflows.TypeConnection})
+	e.worker.RegisterWorkflowWithOptions(workflows.Breaker, workflow.RegisterOptions{Name: workflows.TypeBreaker})
 	for name, function := range map[string]any{
 		workflows.ActivityExchange:          e.rigs.Exchange,
 		workflows.ActivityClientCredentials: e.rigs.ClientCredentials,
 		workflows.ActivityRefresh:           e.rigs.Refresh,
 		workflows.ActivityRevoke:            e.rigs.Revoke,
 		workflows.ActivityRecord:            e.rigs.Record,
+		workflows.ActivityProbe:             e.rigs.Probe,
 	} {
 		e.worker.RegisterActivityWithOptions(function, activity.RegisterOptions{Name: name})
 	}

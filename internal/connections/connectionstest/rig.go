@@ -48,6 +48,8 @@ type Options struct {
 	Connector func(*connector.Connector)
 	// TokenLife is that of the sandbox's access tokens; ten minutes if zero.
 	TokenLife time.Duration
+	// ProbeInterval is the time between two probes of an open breaker; the usual one if zero.
+	ProbeInterval time.Duration
 	// Scopes are those of the platform's own app; nil for the connector's defaults.
 	Scopes []string
 }
@@ -78,7 +80,7 @@ func New(t testing.TB, o Options) *Rig {
 
 	m := &member{vault: r.Vault, activities: activities.New(activities.Config{
 		Vault: r.Vault, Keys: r.Keys, Catalogue: r.Catalogue, Log: r.Log,
-		OAuth: oauth.NewClient(workflows.HTTPLimit, time.Now),
+		OAuth: oauth.NewClient(workflows.HTTPLimit, time.Now), BreakerOpened: r.Client.BreakerOpened, ProbeInterval: o.ProbeInterval,
 	})}
 	e.rigs.add(m)
 	t.Cleanup(func() {

@@ -102,3 +102,18 @@ func (r *rigs) Record(ctx context.Context, in workflows.RecordInput) error {
 	defer done()
 	return a.Record(ctx, in)
 }
+
+// Probe implements workflows.Activities. An integration's id belongs to many rigs: the one with the open breaker is meant.
+func (r *rigs) Probe(ctx context.Context, in workflows.ProbeInput) (workflows.BreakerState, error) {
+	r.mu.RLock()
+	list := slices.Clone(r.list)
+	r.mu.RUnlock()
+	for _, m := range list {
+		if b, err := m.vault.Breaker(ctx, in.Integration); err == nil && b.Open {
+			m.calls.Add(1)
+			defer m.calls.Done()
+			return m.activities.Probe(ctx, in)
+		}
+	}
+	return workflows.BreakerState{}, nil
+}

@@ -79,6 +79,16 @@ func (s *Store) FailAttempt(
 	return failures, nil
 }
 
+// RaiseFailures implements vault.Attempts.
+func (s *Store) RaiseFailures(ctx context.Context, connectionID string) error {
+	tag, err := s.pool.Exec(ctx, `
+		UPDATE connections SET failures = failures + 1, updated_at = clock_timestamp() WHERE id = $1`, connectionID)
+	if err == nil && tag.RowsAffected() == 0 {
+		return vault.ErrNotFound
+	}
+	return failure("raise failures", err)
+}
+
 // Attempt implements vault.Attempts.
 func (s *Store) Attempt(ctx context.Context, attemptID string) (vault.Attempt, error) {
 	return s.attempt(ctx, `SELECT `+attemptColumns+` FROM attempts WHERE id = $1`, attemptID)

@@ -1,6 +1,7 @@
 package pgvault
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,24 +31,25 @@ func (i *instant) ScanTimestamptz(v pgtype.Timestamptz) error {
 // The columns of each table, in the order in which the scan functions read them.
 const (
 	connectionColumns = `id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
-		requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
+		requested_scopes, granted_scopes, policy, consented_at, status, reason, status_seq, status_at, generation, failures, token_type,
 		issued_at, expires_at, access_token, refresh_token, created_at, updated_at, tombstone_until`
 	listedColumns = `id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
-		requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
+		requested_scopes, granted_scopes, policy, consented_at, status, reason, status_seq, status_at, generation, failures, token_type,
 		issued_at, expires_at, NULL::bytea, NULL::bytea, created_at, updated_at, tombstone_until`
 	attemptColumns = `id, connection_id, kind, generation, request_id, state, reason, reply, begun_at, sent_at,
 		ended_at, lease_until`
 	linkColumns    = `hash, connection_id, created_at, expires_at, consumed_at, browser_hash`
 	requestColumns = `id, state_hash, connection_id, link_hash, issuer, redirect_uri, scopes, browser_hash, verifier,
 		code, created_at, expires_at, consumed_at, captured, inputs, granted_scopes, outcome`
-	integrationColumns = `id, owner, connector, client_id, secrets, scopes, updated_at`
+	integrationColumns = `id, owner, connector, client_id, secrets, scopes, policy, updated_at`
+	breakerColumns     = `integration_id, open, cause, reason, opened_at, next_probe_at, opens`
 )
 
 func scanConnection(row pgx.CollectableRow) (vault.Connection, error) {
 	var c vault.Connection
 	err := row.Scan(&c.ID, &c.Owner, &c.Connector, &c.IntegrationID, &c.Grant, &c.EndUser, &c.Tags, &c.Inputs,
-		&c.Metadata, &c.RequestedScopes, &c.GrantedScopes, &c.Status, &c.Reason, &c.StatusSeq,
-		(*instant)(&c.StatusAt), &c.Generation, &c.Failures, &c.TokenType, (*instant)(&c.IssuedAt),
+		&c.Metadata, &c.RequestedScopes, &c.GrantedScopes, &c.Policy, (*instant)(&c.ConsentedAt), &c.Status, &c.Reason,
+		&c.StatusSeq, (*instant)(&c.StatusAt), &c.Generation, &c.Failures, &c.TokenType, (*instant)(&c.IssuedAt),
 		(*instant)(&c.ExpiresAt), &c.AccessToken, &c.RefreshToken, (*instant)(&c.CreatedAt), (*instant)(&c.UpdatedAt),
 		(*instant)(&c.TombstoneUntil))
 	return c, err
@@ -55,9 +57,15 @@ func scanConnection(row pgx.CollectableRow) (vault.Connection, error) {
 
 func scanAttempt(row pgx.CollectableRow) (vault.Attempt, error) {
 	var a vault.Attempt
-	err := row.Scan(&a.ID, &a.ConnectionID, &a.Kind, &a.Generation, &a.RequestID, &a.State, &a.Reason, &a.Reply,
-		(*instant)(&a.BegunAt), (*instant)(&a.SentAt), (*instant)(&a.EndedAt), (*instant)(&a.LeaseUntil))
+	err := row.Scan(attemptFields(&a)...)
 	return a, err
+}
+
+func attemptFields(a *vault.Attempt) []any {
+	return []any{
+		&a.ID, &a.ConnectionID, &a.Kind, &a.Generation, &a.RequestID, &a.State, &a.Reason, &a.Reply,
+		(*instant)(&a.BegunAt), (*instant)(&a.SentAt), (*instant)(&a.EndedAt), (*instant)(&a.LeaseUntil),
+	}
 }
 
 func scanLink(row pgx.CollectableRow) (vault.Link, error) {
@@ -77,6 +85,36 @@ func scanRequest(row pgx.CollectableRow) (vault.AuthRequest, error) {
 
 func scanIntegration(row pgx.CollectableRow) (vault.Integration, error) {
 	var i vault.Integration
-	err := row.Scan(&i.ID, &i.Owner, &i.Connector, &i.ClientID, &i.Secrets, &i.Scopes, (*instant)(&i.UpdatedAt))
+	err := row.Scan(&i.ID, &i.Owner, &i.Connector, &i.ClientID, &i.Secrets, &i.Scopes, &i.Policy,
+		(*instant)(&i.UpdatedAt))
 	return i, err
+}
+
+func scanBreaker(row pgx.CollectableRow) (vault.Breaker, error) {
+	var b vault.Breaker
+	err := row.Scan(&b.IntegrationID, &b.Open, &b.Cause, &b.Reason, (*instant)(&b.OpenedAt),
+		(*instant)(&b.NextProbeAt), &b.Opens)
+	return b, err
+}
+
+// breakerDocument is a whole row of breakers in one value, where a statement has room for no more.
+type breakerDocument struct {
+	IntegrationID string             `json:"integration_id"`
+	Open          bool               `json:"open"`
+	Cause         vault.BreakerCause `json:"cause"`
+	Reason        string             `json:"reason"`
+	OpenedAt      time.Time          `json:"opened_at"`
+	NextProbeAt   time.Time          `json:"next_probe_at"`
+	Opens         int64              `json:"opens"`
+}
+
+// readBreaker reads a row that to_json wrote; NULL is the zero Breaker.
+func readBreaker(document []byte) (vault.Breaker, error) {
+	if document == nil {
+		return vault.Breaker{}, nil
+	}
+	var d breakerDocument
+	err := json.Unmarshal(document, &d)
+	d.OpenedAt, d.NextProbeAt = d.OpenedAt.UTC(), d.NextProbeAt.UTC()
+	return vault.Breaker(d), err
 }

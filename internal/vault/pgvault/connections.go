@@ -20,10 +20,11 @@ func (s *Store) CreateConnection(ctx context.Context, c vault.Connection) error 
 	_, err := s.pool.Exec(ctx, `
 		INSERT INTO connections (id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
 			requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
-			created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, '', $16, clock_timestamp())`,
+			created_at, updated_at, policy)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, '', $16, clock_timestamp(), $17)`,
 		c.ID, c.Owner, c.Connector, c.IntegrationID, c.Grant, c.EndUser, c.Tags, c.Inputs, c.Metadata,
-		c.RequestedScopes, c.GrantedScopes, c.Status, c.Reason, c.StatusSeq, instant(c.StatusAt), instant(c.CreatedAt))
+		c.RequestedScopes, c.GrantedScopes, c.Status, c.Reason, c.StatusSeq, instant(c.StatusAt), instant(c.CreatedAt),
+		c.Policy)
 	return failure("create connection", err)
 }
 
@@ -93,6 +94,16 @@ func (s *Store) SetIntegration(ctx context.Context, id, integrationID string) er
 	return failure("set integration", err)
 }
 
+// SetPolicy implements vault.Connections.
+func (s *Store) SetPolicy(ctx context.Context, id, policy string) error {
+	tag, err := s.pool.Exec(ctx, `
+		UPDATE connections SET policy = $2, updated_at = clock_timestamp() WHERE id = $1`, id, policy)
+	if err == nil && tag.RowsAffected() == 0 {
+		return vault.ErrNotFound
+	}
+	return failure("set policy", err)
+}
+
 // Erase implements vault.Connections.
 //
 // The row is locked first. Links go before requests: a consent that is just being started holds its link's lock, so
@@ -116,6 +127,8 @@ func (s *Store) Erase(ctx context.Context, change vault.StatusChange, tombstoneU
 	batch.Queue(`DELETE FROM attempts WHERE connection_id = $1`, change.ID)
 	batch.Queue(`DELETE FROM links WHERE connection_id = $1`, change.ID)
 	batch.Queue(`DELETE FROM auth_requests WHERE connection_id = $1`, change.ID)
+	batch.Queue(`DELETE FROM reads WHERE connection_id = $1`, change.ID)
+	batch.Queue(`DELETE FROM breaker_failures WHERE connection_id = $1`, change.ID)
 	return failure("erase", s.pool.SendBatch(ctx, batch).Close())
 }
 

@@ -12,12 +12,12 @@ import (
 func (s *Store) PutIntegration(ctx context.Context, i vault.Integration) error {
 	i = i.Normalize()
 	_, err := s.pool.Exec(ctx, `
-		INSERT INTO integrations (id, owner, connector, client_id, secrets, scopes, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
+		INSERT INTO integrations (id, owner, connector, client_id, secrets, scopes, policy, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp())
 		ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, connector = excluded.connector,
 			client_id = excluded.client_id, secrets = excluded.secrets, scopes = excluded.scopes,
-			updated_at = excluded.updated_at`,
-		i.ID, i.Owner, i.Connector, i.ClientID, i.Secrets, i.Scopes)
+			policy = excluded.policy, updated_at = excluded.updated_at`,
+		i.ID, i.Owner, i.Connector, i.ClientID, i.Secrets, i.Scopes, i.Policy)
 	return failure("put integration", err)
 }
 

@@ -112,6 +112,13 @@ func TestMigrateFromTheFirst(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, list, 1)
 
+		require.Empty(t, c.Policy)
+		require.Zero(t, c.ConsentedAt)
+		require.Empty(t, list[0].Policy)
+		require.NoError(t, store.MarkRead(t.Context(), map[string]time.Time{"c": at(2)}))
+		_, _, err = store.CountFailure(t.Context(), vault.BreakerFailure{IntegrationID: "i", ConnectionID: "c", At: at(2)})
+		require.NoError(t, err)
+
 		documents, err := store.ConnectorDocuments(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, documents)
@@ -130,7 +137,8 @@ func TestMigrateFromTheFirst(t *testing.T) {
 		var left int
 		require.NoError(t, db.QueryRowContext(t.Context(), `
 			SELECT count(*) FROM information_schema.columns
-			WHERE table_schema = 'public' AND (table_name = 'connectors'
+			WHERE table_schema = 'public' AND (table_name IN ('connectors', 'breakers', 'breaker_failures', 'reads')
+				OR column_name IN ('policy', 'consented_at')
 				OR table_name = 'auth_requests' AND column_name IN ('captured', 'inputs', 'granted_scopes'))`).Scan(&left))
 		require.Zero(t, left)
 		_, err = db.ExecContext(t.Context(), `UPDATE auth_requests SET consumed_at = NULL WHERE id = 'waiting'`)

@@ -46,7 +46,8 @@ func empty(t *testing.T, url string) {
 	ctx := context.WithoutCancel(t.Context())
 	conn, err := pgx.Connect(ctx, url)
 	require.NoError(t, err)
-	_, err = conn.Exec(ctx, `DELETE FROM connections; DELETE FROM integrations; DELETE FROM connectors; DELETE FROM key_checks`)
+	_, err = conn.Exec(ctx, `DELETE FROM connections; DELETE FROM integrations; DELETE FROM connectors;
+		DELETE FROM key_checks; DELETE FROM breakers`)
 	require.NoError(t, err)
 	require.NoError(t, conn.Close(ctx))
 }
@@ -67,7 +68,8 @@ func dump(t *testing.T, url string) string {
 	defer conn.Release()
 	var all strings.Builder
 	for _, table := range []string{
-		"connections", "attempts", "links", "auth_requests", "integrations", "connectors", "key_checks",
+		"connections", "attempts", "links", "auth_requests", "integrations", "connectors", "key_checks", "breakers",
+		"breaker_failures", "reads",
 	} {
 		_, err := conn.Conn().PgConn().CopyTo(t.Context(), &all, "COPY "+table+" TO STDOUT (FORMAT binary)")
 		require.NoError(t, err)

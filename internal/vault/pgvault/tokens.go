@@ -40,6 +40,7 @@ func (s *Store) CommitTokens(ctx context.Context, t vault.TokenCommit) (int64, e
 				issued_at = $6, expires_at = $7, granted_scopes = $8,
 				metadata = CASE WHEN $9::jsonb IS NULL THEN metadata ELSE coalesce(metadata, '{}') || $9::jsonb END,
 				inputs = CASE WHEN $11::jsonb IS NULL THEN inputs ELSE coalesce(inputs, '{}') || $11::jsonb END,
+				consented_at = coalesce($12, consented_at), requested_scopes = coalesce($13, requested_scopes),
 				updated_at = clock_timestamp()
 			WHERE id = $1 AND generation = $2 AND status NOT IN ('disconnecting', 'disconnected', 'expired')
 			RETURNING id, generation
@@ -54,7 +55,8 @@ func (s *Store) CommitTokens(ctx context.Context, t vault.TokenCommit) (int64, e
 		)
 		SELECT generation FROM c`,
 		t.ConnectionID, t.FromGeneration, t.AccessToken, t.RefreshToken, t.TokenType, instant(t.IssuedAt),
-		instant(t.ExpiresAt), t.GrantedScopes, t.Metadata, t.AttemptID, t.Inputs).Scan(&generation)
+		instant(t.ExpiresAt), t.GrantedScopes, t.Metadata, t.AttemptID, t.Inputs,
+		instant(t.ConsentedAt), t.RequestedScopes).Scan(&generation)
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return generation, failure("commit tokens", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 // BeginAttempt implements vault.Attempts.
 func (s *Store) BeginAttempt(ctx context.Context, start vault.AttemptStart) (begun vault.Begun, err error) {
+	start = start.Normalize()
 	err = s.inTx(ctx, "begin attempt", func(tx *sql.Tx) error {
 		begun, err = begin(ctx, tx, start)
 		return err
@@ -22,23 +23,16 @@ func (s *Store) BeginAttempt(ctx context.Context, start vault.AttemptStart) (beg
 }
 
 func begin(ctx context.Context, tx *sql.Tx, start vault.AttemptStart) (vault.Begun, error) {
-	connection, err := scanConnection(tx.QueryRowContext(ctx,
-		`SELECT `+connectionColumns+` FROM connections WHERE id = ?`, start.ConnectionID))
+	found, err := findForBegin(ctx, tx, start)
 	if err != nil {
 		return vault.Begun{}, err
 	}
-	if connection.Status == statusDisconnected {
+	if found.Connection.Status == statusDisconnected {
 		return vault.Begun{}, vault.ErrConflict
 	}
-	rows, err := tx.QueryContext(ctx,
-		`SELECT `+attemptColumns+` FROM attempts WHERE connection_id = ? ORDER BY seq DESC`, start.ConnectionID)
-	attempts, err := collect(rows, err, scanAttempt)
-	if err != nil {
-		return vault.Begun{}, err
-	}
 
-	now := clock()
-	decision := vault.Decide(connection, attempts, start, now)
+	now := found.Now
+	decision := vault.Decide(found, start)
 	for _, a := range decision.Lapsed {
 		_, err := tx.ExecContext(ctx, `UPDATE attempts SET state = ?, reason = ?, ended_at = ? WHERE id = ?`,
 			string(a.State), a.Reason, instant(a.EndedAt), a.ID)
@@ -51,7 +45,7 @@ func begin(ctx context.Context, tx *sql.Tx, start vault.AttemptStart) (vault.Beg
 			return vault.Begun{}, err
 		}
 	}
-	begun := vault.Begun{Outcome: decision.Outcome, Connection: connection, Attempt: decision.InTheWay}
+	begun := decision.Begun(found)
 	if decision.Outcome != vault.BeginStarted {
 		return begun, nil
 	}
@@ -59,9 +53,38 @@ func begin(ctx context.Context, tx *sql.Tx, start vault.AttemptStart) (vault.Beg
 		INSERT INTO attempts (id, connection_id, kind, generation, request_id, state, begun_at, lease_until)
 		VALUES (?, ?, ?, ?, ?, 'begun', ?, ?)
 		RETURNING `+attemptColumns,
-		start.ID, start.ConnectionID, start.Kind, connection.Generation, start.RequestID, instant(now),
+		start.ID, start.ConnectionID, start.Kind, found.Connection.Generation, start.RequestID, instant(now),
 		instant(now.Add(start.Lease))))
 	return begun, err
+}
+
+// findForBegin reads what vault.Decide needs.
+func findForBegin(ctx context.Context, tx *sql.Tx, start vault.AttemptStart) (found vault.Found, err error) {
+	found.Connection, err = scanConnection(tx.QueryRowContext(ctx,
+		`SELECT `+connectionColumns+` FROM connections WHERE id = ?`, start.ConnectionID))
+	if err != nil {
+		return vault.Found{}, err
+	}
+	rows, err := tx.QueryContext(ctx,
+		`SELECT `+attemptColumns+` FROM attempts WHERE connection_id = ? ORDER BY seq DESC`, start.ConnectionID)
+	found.Attempts, err = collect(rows, err, scanAttempt)
+	if err != nil {
+		return vault.Found{}, err
+	}
+	found.Breaker, err = readBreaker(ctx, tx, found.Connection.IntegrationID)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return vault.Found{}, err
+	}
+	if !start.UnreadSince.IsZero() {
+		err = tx.QueryRowContext(ctx, `
+			SELECT (SELECT at FROM reads WHERE connection_id = ?), coalesce((SELECT policy FROM integrations WHERE id = ?), '')`,
+			start.ConnectionID, found.Connection.IntegrationID).Scan((*instant)(&found.LastRead), &found.Policy)
+		if err != nil {
+			return vault.Found{}, err
+		}
+	}
+	found.Now = clock()
+	return found, nil
 }
 
 // MarkSent implements vault.Attempts.
@@ -131,6 +154,16 @@ func fail(
 		return 0, err
 	}
 	return failures, prune(ctx, tx, connectionID, now)
+}
+
+// RaiseFailures implements vault.Attempts.
+func (s *Store) RaiseFailures(ctx context.Context, connectionID string) error {
+	changed, err := s.exec(ctx, `UPDATE connections SET failures = failures + 1, updated_at = ? WHERE id = ?`,
+		instant(clock()), connectionID)
+	if err == nil && changed == 0 {
+		return vault.ErrNotFound
+	}
+	return failure("raise failures", err)
 }
 
 // Attempt implements vault.Attempts.

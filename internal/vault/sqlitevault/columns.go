@@ -66,25 +66,26 @@ func (d document[T]) Scan(value any) error {
 // The columns of each table, in the order in which the scan functions read them.
 const (
 	connectionColumns = `id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
-		requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
+		requested_scopes, granted_scopes, policy, consented_at, status, reason, status_seq, status_at, generation, failures, token_type,
 		issued_at, expires_at, access_token, refresh_token, created_at, updated_at, tombstone_until`
 	listedColumns = `id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
-		requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
+		requested_scopes, granted_scopes, policy, consented_at, status, reason, status_seq, status_at, generation, failures, token_type,
 		issued_at, expires_at, NULL, NULL, created_at, updated_at, tombstone_until`
 	attemptColumns = `id, connection_id, kind, generation, request_id, state, reason, reply, begun_at, sent_at,
 		ended_at, lease_until`
 	linkColumns    = `hash, connection_id, created_at, expires_at, consumed_at, browser_hash`
 	requestColumns = `id, state_hash, connection_id, link_hash, issuer, redirect_uri, scopes, browser_hash, verifier,
 		code, created_at, expires_at, consumed_at, captured, inputs, granted_scopes, outcome`
-	integrationColumns = `id, owner, connector, client_id, secrets, scopes, updated_at`
+	integrationColumns = `id, owner, connector, client_id, secrets, scopes, policy, updated_at`
+	breakerColumns     = `integration_id, open, cause, reason, opened_at, next_probe_at, opens`
 )
 
 func scanConnection(r row) (vault.Connection, error) {
 	var c vault.Connection
 	err := r.Scan(&c.ID, &c.Owner, &c.Connector, &c.IntegrationID, &c.Grant, &c.EndUser, doc(&c.Tags), doc(&c.Inputs),
-		doc(&c.Metadata), doc(&c.RequestedScopes), doc(&c.GrantedScopes), &c.Status, &c.Reason, &c.StatusSeq,
-		(*instant)(&c.StatusAt), &c.Generation, &c.Failures, &c.TokenType, (*instant)(&c.IssuedAt),
-		(*instant)(&c.ExpiresAt), &c.AccessToken, &c.RefreshToken, (*instant)(&c.CreatedAt), (*instant)(&c.UpdatedAt),
+		doc(&c.Metadata), doc(&c.RequestedScopes), doc(&c.GrantedScopes), &c.Policy, (*instant)(&c.ConsentedAt),
+		&c.Status, &c.Reason, &c.StatusSeq, (*instant)(&c.StatusAt), &c.Generation, &c.Failures, &c.TokenType,
+		(*instant)(&c.IssuedAt), (*instant)(&c.ExpiresAt), &c.AccessToken, &c.RefreshToken, (*instant)(&c.CreatedAt), (*instant)(&c.UpdatedAt),
 		(*instant)(&c.TombstoneUntil))
 	return c, err
 }
@@ -113,6 +114,19 @@ func scanRequest(r row) (vault.AuthRequest, error) {
 
 func scanIntegration(r row) (vault.Integration, error) {
 	var i vault.Integration
-	err := r.Scan(&i.ID, &i.Owner, &i.Connector, &i.ClientID, doc(&i.Secrets), doc(&i.Scopes), (*instant)(&i.UpdatedAt))
+	err := r.Scan(&i.ID, &i.Owner, &i.Connector, &i.ClientID, doc(&i.Secrets), doc(&i.Scopes), &i.Policy,
+		(*instant)(&i.UpdatedAt))
 	return i, err
+}
+
+func scanBreaker(r row) (vault.Breaker, error) {
+	var b vault.Breaker
+	err := r.Scan(&b.IntegrationID, &b.Open, &b.Cause, &b.Reason, (*instant)(&b.OpenedAt),
+		(*instant)(&b.NextProbeAt), &b.Opens)
+	return b, err
+}
+
+func scanText(r row) (text string, err error) {
+	err = r.Scan(&text)
+	return text, err
 }

@@ -18,11 +18,11 @@ func (s *Store) CreateConnection(ctx context.Context, c vault.Connection) error 
 	_, err := s.exec(ctx, `
 		INSERT INTO connections (id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
 			requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
-			created_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', ?, ?)`,
+			created_at, updated_at, policy)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', ?, ?, ?)`,
 		c.ID, c.Owner, c.Connector, c.IntegrationID, c.Grant, c.EndUser, doc(&c.Tags), doc(&c.Inputs),
 		doc(&c.Metadata), doc(&c.RequestedScopes), doc(&c.GrantedScopes), c.Status, c.Reason, c.StatusSeq,
-		instant(c.StatusAt), instant(c.CreatedAt), instant(clock()))
+		instant(c.StatusAt), instant(c.CreatedAt), instant(clock()), c.Policy)
 	return failure("create connection", err)
 }
 
@@ -85,6 +85,16 @@ func (s *Store) SetIntegration(ctx context.Context, id, integrationID string) er
 	return failure("set integration", err)
 }
 
+// SetPolicy implements vault.Connections.
+func (s *Store) SetPolicy(ctx context.Context, id, policy string) error {
+	changed, err := s.exec(ctx, `UPDATE connections SET policy = ?, updated_at = ? WHERE id = ?`,
+		policy, instant(clock()), id)
+	if err == nil && changed == 0 {
+		return vault.ErrNotFound
+	}
+	return failure("set policy", err)
+}
+
 // Erase implements vault.Connections.
 func (s *Store) Erase(ctx context.Context, change vault.StatusChange, tombstoneUntil time.Time) error {
 	change = change.Normalize()
@@ -113,6 +123,8 @@ func (s *Store) Erase(ctx context.Context, change vault.StatusChange, tombstoneU
 			`DELETE FROM attempts WHERE connection_id = ?`,
 			`DELETE FROM links WHERE connection_id = ?`,
 			`DELETE FROM auth_requests WHERE connection_id = ?`,
+			`DELETE FROM reads WHERE connection_id = ?`,
+			`DELETE FROM breaker_failures WHERE connection_id = ?`,
 		} {
 			if _, err := tx.ExecContext(ctx, statement, id); err != nil {
 				return err

@@ -10,12 +10,13 @@ import (
 func (s *Store) PutIntegration(ctx context.Context, i vault.Integration) error {
 	i = i.Normalize()
 	_, err := s.exec(ctx, `
-		INSERT INTO integrations (id, owner, connector, client_id, secrets, scopes, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO integrations (id, owner, connector, client_id, secrets, scopes, policy, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, connector = excluded.connector,
 			client_id = excluded.client_id, secrets = excluded.secrets, scopes = excluded.scopes,
-			updated_at = excluded.updated_at`,
-		i.ID, i.Owner, i.Connector, i.ClientID, doc(&i.Secrets), doc(&i.Scopes), instant(clock()))
+			policy = excluded.policy, updated_at = excluded.updated_at`,
+		i.ID, i.Owner, i.Connector, i.ClientID, doc(&i.Secrets), doc(&i.Scopes), i.Policy,
+		instant(clock()))
 	return failure("put integration", err)
 }
 

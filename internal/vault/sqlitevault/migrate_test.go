@@ -81,6 +81,13 @@ func TestMigrateFromTheFirst(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, list, 1)
 
+		require.Empty(t, c.Policy)
+		require.Zero(t, c.ConsentedAt)
+		require.Empty(t, list[0].Policy)
+		require.NoError(t, store.MarkRead(t.Context(), map[string]time.Time{"c": at(2)}))
+		_, _, err = store.CountFailure(t.Context(), vault.BreakerFailure{IntegrationID: "i", ConnectionID: "c", At: at(2)})
+		require.NoError(t, err)
+
 		documents, err := store.ConnectorDocuments(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, documents)
@@ -99,7 +106,8 @@ func TestMigrateFromTheFirst(t *testing.T) {
 		var left int
 		require.NoError(t, old.write.QueryRowContext(t.Context(), `
 			SELECT count(*) FROM sqlite_schema AS s, pragma_table_info(s.name) AS c
-			WHERE s.name = 'connectors'
+			WHERE s.name IN ('connectors', 'breakers', 'breaker_failures', 'reads')
+				OR c.name IN ('policy', 'consented_at')
 				OR (s.name = 'auth_requests' AND c.name IN ('captured', 'inputs', 'granted_scopes'))`).Scan(&left))
 		require.Zero(t, left)
 		_, err = old.write.ExecContext(t.Context(), `UPDATE auth_requests SET consumed_at = NULL WHERE id = 'waiting'`)

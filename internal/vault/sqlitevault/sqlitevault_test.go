@@ -39,7 +39,8 @@ func dump(t *testing.T, path string) string {
 	store := open(t, path)
 	var all strings.Builder
 	for _, table := range []string{
-		"connections", "attempts", "links", "auth_requests", "integrations", "connectors", "key_checks",
+		"connections", "attempts", "links", "auth_requests", "integrations", "connectors", "key_checks", "breakers",
+		"breaker_failures", "reads",
 	} {
 		dumpTable(t, &all, store, table)
 	}

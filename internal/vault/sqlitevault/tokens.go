@@ -20,11 +20,13 @@ func (s *Store) CommitTokens(ctx context.Context, t vault.TokenCommit) (generati
 				issued_at = ?6, expires_at = ?7, granted_scopes = ?8,
 				metadata = CASE WHEN ?9 IS NULL THEN metadata ELSE json_patch(coalesce(metadata, '{}'), ?9) END,
 				inputs = CASE WHEN ?11 IS NULL THEN inputs ELSE json_patch(coalesce(inputs, '{}'), ?11) END,
+				consented_at = coalesce(?12, consented_at), requested_scopes = coalesce(?13, requested_scopes),
 				updated_at = ?10
 			WHERE id = ?1 AND generation = ?2 AND status NOT IN ('disconnecting', 'disconnected', 'expired')
 			RETURNING generation`,
 			t.ConnectionID, t.FromGeneration, t.AccessToken, t.RefreshToken, t.TokenType, instant(t.IssuedAt),
-			instant(t.ExpiresAt), doc(&t.GrantedScopes), doc(&t.Metadata), instant(now), doc(&t.Inputs)).Scan(&generation)
+			instant(t.ExpiresAt), doc(&t.GrantedScopes), doc(&t.Metadata), instant(now), doc(&t.Inputs),
+			instant(t.ConsentedAt), doc(&t.RequestedScopes)).Scan(&generation)
 		if errors.Is(err, sql.ErrNoRows) {
 			var one int
 			if err := tx.QueryRowContext(ctx, `SELECT 1 FROM connections WHERE id = ?`, t.ConnectionID).Scan(&one); err != nil {

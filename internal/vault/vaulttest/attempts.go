@@ -289,6 +289,20 @@ func testFail(f *fixture) {
 	f.Zero(f.row(other).Failures)
 }
 
+func testRaiseFailures(f *fixture) {
+	id, other := f.connection("active"), f.connection("active")
+	f.NoError(f.RaiseFailures(f.ctx, id))
+	f.NoError(f.RaiseFailures(f.ctx, id))
+	f.Equal(int64(2), f.row(id).Failures)
+	f.Zero(f.row(other).Failures)
+	a := f.begin(f.refresh(id), vault.BeginStarted).Attempt.ID
+	failures, err := f.FailAttempt(f.ctx, a, vault.AttemptFailed, "why")
+	f.NoError(err)
+	f.Equal(int64(3), failures)
+	f.commit(id, "")
+	f.Zero(f.row(id).Failures)
+}
+
 func testAttemptNotFound(f *fixture) {
 	_, err := f.Attempt(f.ctx, "none")
 	f.ErrorIs(err, vault.ErrNotFound)

@@ -31,6 +31,15 @@ func RunConcurrency(t *testing.T, fresh func(t *testing.T) Database) {
 		"EraseOrConsent":     testEraseRace,
 		"Mixed":              testMixedRace,
 		"PutConnector":       testConnectorRace,
+		"CountFailure":       testCountFailureRace,
+		"CountSuccess":       testCountSuccessRace,
+		"CountBoth":          testCountBothRace,
+		"CountOrErase":       testCountOrEraseRace,
+		"ClaimProbe":         testClaimProbeRace,
+		"MarkRead":           testMarkReadRace,
+		"MarkReadOrCommit":   testMarkReadOrCommitRace,
+		"MarkReadOrErase":    testMarkReadOrEraseRace,
+		"BeginOrOpen":        testBeginOrOpenRace,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

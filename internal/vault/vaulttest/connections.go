@@ -14,7 +14,7 @@ func testConnectionRoundTrip(f *fixture) {
 		ID: "c", Owner: "acme", Connector: "salesforce", IntegrationID: "i", Grant: "authorization_code", EndUser: "u",
 		Tags: map[string]string{"team": "a"}, Inputs: map[string]string{"subdomain": "b"},
 		Metadata:        map[string]string{"instance_url": "https://example.com"},
-		RequestedScopes: []string{"b", "a", "b"}, GrantedScopes: []string{"a"},
+		RequestedScopes: []string{"b", "a", "b"}, GrantedScopes: []string{"a"}, Policy: vault.PolicyAlwaysFresh,
 		Status: "pending", Reason: "awaiting_consent", StatusSeq: 7,
 		StatusAt:  epoch().Add(999 * time.Nanosecond).In(berlin),
 		CreatedAt: epoch().In(berlin),
@@ -70,7 +70,7 @@ func testEmptyIsNone(f *fixture) {
 func testCreateTakesNoTokens(f *fixture) {
 	f.NoError(f.CreateConnection(f.ctx, vault.Connection{
 		ID: "c", AccessToken: []byte("a"), RefreshToken: []byte("r"), Generation: 9, Failures: 9, TokenType: "t",
-		IssuedAt: epoch(), ExpiresAt: epoch(), TombstoneUntil: epoch(),
+		IssuedAt: epoch(), ExpiresAt: epoch(), ConsentedAt: epoch(), TombstoneUntil: epoch(),
 	}))
 	got := f.row("c")
 	f.Equal(vault.Connection{ID: "c", UpdatedAt: got.UpdatedAt}, got)
@@ -87,6 +87,8 @@ func testConnectionNotFound(f *fixture) {
 	f.ErrorIs(err, vault.ErrNotFound)
 	f.ErrorIs(f.SetStatus(f.ctx, vault.StatusChange{ID: "none", Status: "active", Seq: 1}), vault.ErrNotFound)
 	f.ErrorIs(f.SetIntegration(f.ctx, "none", "i"), vault.ErrNotFound)
+	f.ErrorIs(f.SetPolicy(f.ctx, "none", vault.PolicyAdaptive), vault.ErrNotFound)
+	f.ErrorIs(f.RaiseFailures(f.ctx, "none"), vault.ErrNotFound)
 	f.ErrorIs(f.Erase(f.ctx, vault.StatusChange{ID: "none", Status: "disconnected"}, epoch()), vault.ErrNotFound)
 	_, err = f.CommitTokens(f.ctx, vault.TokenCommit{ConnectionID: "none"})
 	f.ErrorIs(err, vault.ErrNotFound)
@@ -188,6 +190,22 @@ func testSetIntegration(f *fixture) {
 	got := f.row(id)
 	f.Equal("other", got.IntegrationID)
 	f.False(got.UpdatedAt.Before(before.UpdatedAt))
+}
+
+func testSetPolicy(f *fixture) {
+	id, other := f.connection("active"), f.connection("active")
+	before := f.row(id)
+	f.Empty(before.Policy)
+	for _, policy := range []string{vault.PolicyAlwaysFresh, vault.PolicyAdaptive, ""} {
+		f.NoError(f.SetPolicy(f.ctx, id, policy))
+		got := f.row(id)
+		f.Equal(policy, got.Policy)
+		f.False(got.UpdatedAt.Before(before.UpdatedAt))
+		list, err := f.ListConnections(f.ctx, vault.ConnectionFilter{})
+		f.NoError(err)
+		f.Equal(policy, list[0].Policy)
+	}
+	f.Empty(f.row(other).Policy)
 }
 
 func testEraseTwice(f *fixture) {

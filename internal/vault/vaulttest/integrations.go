@@ -9,7 +9,7 @@ import (
 func testIntegrations(f *fixture) {
 	given := vault.Integration{
 		ID: "b", Owner: "", Connector: "slack", ClientID: "client", Secrets: [][]byte{[]byte("new\x00"), []byte("old")},
-		Scopes: []string{"x", "y"},
+		Scopes: []string{"x", "y"}, Policy: vault.PolicyAlwaysFresh,
 	}
 	read := func(id string) vault.Integration {
 		f.t.Helper()
@@ -22,7 +22,7 @@ func testIntegrations(f *fixture) {
 	f.NoError(f.PutIntegration(f.ctx, given))
 	f.Equal(given, read("b"))
 
-	given.Secrets, given.Scopes, given.ClientID = nil, []string{}, "public"
+	given.Secrets, given.Scopes, given.ClientID, given.Policy = nil, []string{}, "public", ""
 	f.NoError(f.PutIntegration(f.ctx, given))
 	given.Scopes = nil
 	f.Equal(given, read("b"))

@@ -64,6 +64,37 @@ func testCommitReplaces(f *fixture) {
 	f.Equal(got.Metadata, f.row("c").Metadata)
 }
 
+// testCommitOfAnExchange: a consent brings the time of the grant and the scopes that were asked for; a refresh leaves
+// them.
+func testCommitOfAnExchange(f *fixture) {
+	f.NoError(f.CreateConnection(f.ctx, vault.Connection{
+		ID: "c", Status: "pending", RequestedScopes: []string{"first"},
+	}))
+	commit := func(t vault.TokenCommit) vault.Connection {
+		f.t.Helper()
+		t.ConnectionID, t.FromGeneration = "c", f.row("c").Generation
+		_, err := f.CommitTokens(f.ctx, t)
+		f.NoError(err)
+		return f.row("c")
+	}
+	got := commit(vault.TokenCommit{})
+	f.True(got.ConsentedAt.IsZero())
+	f.Equal([]string{"first"}, got.RequestedScopes)
+
+	got = commit(vault.TokenCommit{
+		ConsentedAt: epoch().Add(time.Nanosecond), RequestedScopes: []string{"b", "a\x00"},
+	})
+	f.Equal(epoch(), got.ConsentedAt)
+	f.Equal([]string{"b", "a\uFFFD"}, got.RequestedScopes)
+	got = commit(vault.TokenCommit{RequestedScopes: []string{}})
+	f.Equal(epoch(), got.ConsentedAt)
+	f.Equal([]string{"b", "a\uFFFD"}, got.RequestedScopes)
+
+	got = commit(vault.TokenCommit{ConsentedAt: epoch().Add(-time.Hour)})
+	f.Equal(epoch().Add(-time.Hour), got.ConsentedAt, "replaced, whatever it was")
+	f.Equal([]string{"b", "a\uFFFD"}, got.RequestedScopes)
+}
+
 func testCommitMergesInputs(f *fixture) {
 	const odd = "ünï😀 \"'<&> \n\t\\ $1 ? %s {}"
 	f.NoError(f.CreateConnection(f.ctx, vault.Connection{
