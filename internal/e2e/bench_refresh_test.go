@@ -126,7 +126,7 @@ func (s *bench) open(ctx context.Context) {
 	document, err := json.Marshal(map[string]any{
 		"id": benchID, "name": "Bench", "category": "development", "grants": []string{connector.AuthorizationCode},
 		"authorize": map[string]any{"url": s.provider.URL + "/authorize", "pkce": "S256"},
-		"token":     map[string]any{"url": s.provider.URL + "/token", "auth": connector.AuthBasic},
+		"token":     map[string]any{"url": s.provider.URL + "/token", "auth": connector.AuthBasic, "rate_per_second": 1000},
 		"refresh":   map[string]any{"rotates": true},
 		"scopes":    map[string]any{"separator": " ", "default": []string{"contacts.read", "contacts.write"}},
 	})
