@@ -69,7 +69,10 @@ func bare(ctx workflow.Context, in bareInput) error {
 // runBareWorker is the main function of the process. It answers each line of in with the number of activities so far,
 // and ends with in.
 func runBareWorker(address string, in io.Reader, out io.Writer) error {
-	c, err := client.Dial(client.Options{HostPort: address, Logger: tlog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	c, err := client.Dial(client.Options{
+		HostPort: address, Logger: tlog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}},
+	})
 	if err != nil {
 		return err
 	}
