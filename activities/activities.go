@@ -120,7 +120,20 @@ func (a *Activities) Record(ctx context.Context, in workflows.RecordInput) error
 		}
 	}
 	if in.Erase {
+		if overtaken, err := a.overtaken(ctx, in); err != nil || overtaken {
+			return vaultFailure(err)
+		}
 		return vaultFailure(a.vault.Erase(ctx, change, in.At.Add(tombstoneLife)))
 	}
 	return vaultFailure(a.vault.SetStatus(ctx, change))
+}
+
+// overtaken reports whether the row has moved on from a consent that never came. A workflow that was restored from an
+// older backup waits for a consent that was given since, and must not erase what it brought.
+func (a *Activities) overtaken(ctx context.Context, in workflows.RecordInput) (bool, error) {
+	if in.Status != workflows.StatusExpired {
+		return false, nil
+	}
+	row, err := a.vault.Connection(ctx, in.ID)
+	return err == nil && row.Status != string(in.Status) && row.StatusSeq >= in.Seq, err
 }

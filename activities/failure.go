@@ -31,6 +31,9 @@ func failureWith(reason workflows.Reason, retryAfter time.Duration, details work
 	})
 }
 
+// Failure is the error for Temporal of activities that live elsewhere.
+func Failure(reason workflows.Reason) error { return failure(reason, 0) }
+
 // reasonOf reads the reason of an error made by failure.
 func reasonOf(err error) workflows.Reason {
 	var app *temporal.ApplicationError

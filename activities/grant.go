@@ -26,6 +26,8 @@ type grant struct {
 	request vault.AuthRequest
 	// choice is which of the integration's secrets app has.
 	choice int
+	// unanswered is set if a step after the consent failed that may yet tell of the account.
+	unanswered bool
 }
 
 // resolve finds connector and app of a connection, with its inputs filled in; routed are inputs that the provider set
@@ -46,6 +48,7 @@ func (a *Activities) resolve(ctx context.Context, c vault.Connection, routed map
 	if conn, err = conn.Resolve(inputs); err != nil {
 		return grant{}, failure(workflows.ReasonInputsRejected, 0)
 	}
+	conn = conn.WithMetadata(c.Metadata)
 	integration, err := a.vault.Integration(ctx, c.IntegrationID)
 	switch {
 	case errors.Is(err, vault.ErrNotFound):
@@ -100,8 +103,8 @@ func (a *Activities) accessToken(c vault.Connection) (secret.String, error) {
 const stepsLimit = 5 * time.Second
 
 // complete adds what is known beside the reply: what the callback told, and what the provider's API says of the account.
-// Whatever of it fails costs nothing but itself.
-func (a *Activities) complete(ctx context.Context, g grant, attempt vault.Attempt, reply oauth.Reply) oauth.Reply {
+// Whatever of it fails costs nothing but itself; unanswered says that asking again may help.
+func (a *Activities) complete(ctx context.Context, g grant, attempt vault.Attempt, reply oauth.Reply) (_ oauth.Reply, unanswered bool) {
 	metadata := maps.Clone(g.request.Captured)
 	if metadata == nil {
 		metadata = make(map[string]string)
@@ -113,24 +116,30 @@ func (a *Activities) complete(ctx context.Context, g grant, attempt vault.Attemp
 			metadata[renewal.MetadataTokenKind] = renewal.ShortLived
 		}
 	}
-	// Asked at a consent, and once more after it, for the case that the provider was not ready.
-	if attempt.Kind == string(oauth.Exchange) || g.connection.Generation <= 1 {
+	// Asked at a consent, and once more after it, for the case that the provider was not ready. With client credentials
+	// nobody consents, and most of these APIs know no account then.
+	if attempt.Kind == string(oauth.Exchange) || (attempt.Kind == string(oauth.Refresh) && g.connection.Generation <= 1) {
 		ctx, cancel := context.WithTimeout(ctx, stepsLimit)
 		defer cancel()
 		for _, step := range g.connector.Steps {
-			told, err := a.oauth.Ask(ctx, g.connector, step, reply.AccessToken)
+			told, err := a.oauth.Ask(ctx, g.connector, step, reply.AccessToken, g.connection.Metadata)
 			if err != nil {
 				a.log.Warn("a step after the consent failed", slog.String("connection", g.connection.ID), slog.String("step", step.Name))
+				unanswered = unanswered || mayAnswer(err)
 			}
 			maps.Copy(metadata, told)
 		}
 	}
 	reply.Metadata = metadata
+	reply.ExpiresAt = a.expiry(ctx, g, attempt, reply)
+	if reply.Second != nil {
+		a.log.Warn("a second credential came beside the first and is not kept", slog.String("connection", g.connection.ID))
+	}
 	if reply.Scopes == nil && attempt.RequestID != "" {
 		reply.Scopes = g.request.GrantedScopes
 		if reply.Scopes == nil {
 			reply.Scopes = g.request.Scopes
 		}
 	}
-	return reply
+	return reply, unanswered
 }

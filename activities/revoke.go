@@ -64,33 +64,48 @@ type revocable struct {
 // revocable lists the tokens that the provider is to revoke, in order.
 func (a *Activities) revocable(g grant) ([]revocable, error) {
 	var tokens []revocable
-	which := g.connector.Revoke.Token
-	if g.connector.Revoke.Auth == connector.RevokeByBearer {
-		which = connector.FromAccessToken
-	}
-	for _, kind := range []struct {
-		hint string
-		open func(vault.Connection) (secret.String, error)
-	}{{connector.FromRefreshToken, a.refreshToken}, {connector.FromAccessToken, a.accessToken}} {
-		if which != "" && which != connector.RevokeBoth && which != kind.hint {
-			continue
+	for _, hint := range revokedKinds(g.connector.Revoke) {
+		open := a.refreshToken
+		if hint == connector.FromAccessToken {
+			open = a.accessToken
 		}
-		text, err := kind.open(g.connection)
+		text, err := open(g.connection)
 		if err != nil {
 			return nil, err
 		}
 		if !text.Empty() {
-			tokens = append(tokens, revocable{text, kind.hint})
+			tokens = append(tokens, revocable{text, hint})
 		}
 	}
 	return tokens, nil
+}
+
+// revokedKinds are the kinds of token that a provider revokes, in order.
+func revokedKinds(r *connector.Revoke) []string {
+	switch {
+	case r.Auth == connector.RevokeByBearer, r.Token == connector.FromAccessToken:
+		return []string{connector.FromAccessToken}
+	case r.Token == connector.FromRefreshToken:
+		return []string{connector.FromRefreshToken}
+	default:
+		return []string{connector.FromRefreshToken, connector.FromAccessToken}
+	}
 }
 
 // shared reports whether revoking would end the grant of another connection too: one of the same account and OAuth app,
 // at a provider that revokes grants rather than tokens.
 func (a *Activities) shared(ctx context.Context, g grant) (bool, error) {
 	sharing := g.connector.Sharing
-	if sharing == nil || !sharing.RevokesAll || g.connection.Metadata[sharing.Identity] == "" {
+	if sharing == nil || !sharing.RevokesAll {
+		return false, nil
+	}
+	return a.othersHave(ctx, g, sharing.Identity)
+}
+
+// othersHave reports whether another living connection of the same OAuth app is of the same account, by the metadata
+// that identifies it.
+func (a *Activities) othersHave(ctx context.Context, g grant, identity string) (bool, error) {
+	if g.connection.Metadata[identity] == "" {
 		return false, nil
 	}
 	filter := vault.ConnectionFilter{Connector: g.connection.Connector, IntegrationID: g.connection.IntegrationID, Limit: 1000}
@@ -102,7 +117,7 @@ func (a *Activities) shared(ctx context.Context, g grant) (bool, error) {
 		for _, other := range page {
 			status := workflows.ConnectionStatus(other.Status)
 			if other.ID != g.connection.ID && !status.Ended() && status != workflows.StatusDisconnecting && other.Generation > 0 &&
-				other.Metadata[sharing.Identity] == g.connection.Metadata[sharing.Identity] {
+				other.Metadata[identity] == g.connection.Metadata[identity] {
 				return true, nil
 			}
 		}

@@ -69,6 +69,7 @@ type rig struct {
 	gate      *gate
 	id        string // of the connection
 	suffix    string // of its authorization requests
+	anyone    bool   // its connect links allow another account
 	before    map[string]int
 	n         int // of others made from it
 	dir       string
@@ -273,7 +274,7 @@ func (r *rig) consent(requestID string, mod ...func(*vault.Consumption)) workflo
 	now := time.Now()
 	hash := sha256.Sum256([]byte("link " + requestID))
 	state := sha256.Sum256([]byte("state " + requestID))
-	require.NoError(r.t, r.vault.CreateLink(ctx, vault.Link{Hash: hash[:], ConnectionID: r.id, CreatedAt: now, ExpiresAt: now.Add(time.Hour)}))
+	require.NoError(r.t, r.vault.CreateLink(ctx, vault.Link{Hash: hash[:], ConnectionID: r.id, CreatedAt: now, ExpiresAt: now.Add(time.Hour), AnyAccount: r.anyone}))
 	sealedVerifier, err := r.keys.Vault.SealString(keyring.Verifier(requestID), verifier)
 	require.NoError(r.t, err)
 	require.NoError(r.t, r.vault.StartConsent(ctx, hash[:], vault.AuthRequest{

@@ -71,6 +71,9 @@ func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, forced
 			}
 		}
 		start.ID = uuid.NewString()
+		// The store counts the lease from a moment after this one: the call is over before the lease is, however long
+		// what comes in between may take.
+		sendBy := time.Now().Add(workflows.HTTPLimit)
 		begun, err := a.vault.BeginAttempt(ctx, start)
 		if errors.Is(err, vault.ErrConflict) {
 			return workflows.TokenSet{}, failure(workflows.ReasonDisconnected, 0)
@@ -82,7 +85,7 @@ func (a *Activities) spend(ctx context.Context, start vault.AttemptStart, forced
 		case vault.BeginNewer:
 			return a.tokenSet(ctx, begun.Connection), nil
 		case vault.BeginStarted:
-			s := a.detach(ctx, begun, do)
+			s := a.detach(ctx, begun, sendBy, do)
 			set, err := s.wait(ctx)
 			if another(s) {
 				continue
@@ -137,7 +140,7 @@ func (a *Activities) spent(ctx context.Context, begun vault.Begun) (workflows.To
 }
 
 // detach makes the call in a goroutine of its own, with a context that outlives the activity.
-func (a *Activities) detach(ctx context.Context, begun vault.Begun, do call) *spending {
+func (a *Activities) detach(ctx context.Context, begun vault.Begun, sendBy time.Time, do call) *spending {
 	return a.goOn(ctx, begun, func(ctx context.Context, s *spending) (workflows.TokenSet, error) {
 		if status := workflows.ConnectionStatus(begun.Connection.Status); status == workflows.StatusDisconnecting || status.Ended() {
 			return a.lose(ctx, begun, failure(workflows.ReasonDisconnected, 0))
@@ -149,7 +152,9 @@ func (a *Activities) detach(ctx context.Context, begun vault.Begun, do call) *sp
 		if wait := a.limits.turn(ctx, g.connector, begun.Attempt.Kind); wait > 0 {
 			return a.lose(ctx, begun, failure(workflows.ReasonQueued, wait))
 		}
-		reply, err := do(ctx, g, oauth.Hooks{
+		callCtx, cancel := context.WithDeadline(ctx, sendBy)
+		defer cancel()
+		reply, err := do(callCtx, g, oauth.Hooks{
 			BeforeSend: func(ctx context.Context) error { return a.vault.MarkSent(ctx, begun.Attempt.ID) },
 			OnReply:    func(ctx context.Context, raw oauth.Raw) error { return a.keep(ctx, begun.Attempt.ID, raw) },
 		})
@@ -160,7 +165,7 @@ func (a *Activities) detach(ctx context.Context, begun vault.Begun, do call) *sp
 			}
 			return a.lose(ctx, begun, err)
 		}
-		set, err := a.land(ctx, g, begun.Attempt, a.complete(ctx, g, begun.Attempt, reply))
+		set, err := a.accept(ctx, g, begun.Attempt, reply)
 		if err == nil && begun.Breaker.IntegrationID != "" {
 			a.breakers.Succeeded(ctx, begun.Breaker.IntegrationID)
 		}
@@ -192,7 +197,7 @@ func (a *Activities) detachFinish(ctx context.Context, begun vault.Begun) *spend
 		if err != nil {
 			return a.lose(ctx, begun, err)
 		}
-		return a.land(ctx, g, begun.Attempt, a.complete(ctx, g, begun.Attempt, reply))
+		return a.accept(ctx, g, begun.Attempt, reply)
 	})
 }
 
@@ -264,6 +269,10 @@ func (a *Activities) keep(ctx context.Context, attemptID string, raw oauth.Raw) 
 // land seals the token set and stores it as the next generation.
 func (a *Activities) land(ctx context.Context, g grant, attempt vault.Attempt, reply oauth.Reply) (workflows.TokenSet, error) {
 	for {
+		reply, err := a.ofAccount(ctx, g, attempt, reply)
+		if err != nil {
+			return workflows.TokenSet{}, err
+		}
 		commit, err := a.sealed(g, attempt, reply)
 		if err != nil {
 			return workflows.TokenSet{}, err
@@ -354,6 +363,7 @@ func (a *Activities) sealed(g grant, attempt vault.Attempt, reply oauth.Reply) (
 		ConsentedAt: consentedAt, ConnectionID: g.connection.ID, AttemptID: attempt.ID, FromGeneration: g.connection.Generation,
 		AccessToken: access, RefreshToken: sealedRefresh, TokenType: reply.TokenType,
 		IssuedAt: reply.IssuedAt, ExpiresAt: reply.ExpiresAt, GrantedScopes: scopes, Metadata: reply.Metadata, Inputs: g.request.Inputs,
+		RequestedScopes: g.request.Scopes,
 	}, nil
 }
 

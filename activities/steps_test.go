@@ -55,21 +55,21 @@ func TestSteps(t *testing.T) {
 	requests = e.requests()
 	require.Len(t, requests, 1)
 	require.Equal(t, "Bearer "+second, requests[0].header.Get("Authorization"))
-	require.Equal(t, "acc-2", r.row().Metadata["account_id"])
+	require.Equal(t, "acc-1", r.row().Metadata["account_id"], "a refresh does not change the account")
 	for generation := range int64(2) {
 		_, err = r.Refresh(t.Context(), r.renew(generation+2))
 		require.NoError(t, err)
 	}
 	require.Empty(t, e.requests())
-	require.Equal(t, "acc-2", r.row().Metadata["account_id"], "it stays")
+	require.Equal(t, "acc-1", r.row().Metadata["account_id"], "it stays")
 
-	// A new consent may be another account's.
-	e.set(told("acc-3"))
+	// And again at a new consent.
+	e.set(told("acc-1"))
 	set, err := r.Exchange(t.Context(), r.consent("req_2"))
 	require.NoError(t, err)
 	require.EqualValues(t, 5, set.Generation)
 	require.Len(t, e.requests(), 1)
-	require.Equal(t, "acc-3", r.row().Metadata["account_id"])
+	require.Equal(t, "acc-1", r.row().Metadata["account_id"])
 	r.requireSilent(r.log.String())
 }
 

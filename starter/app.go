@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -87,7 +88,7 @@ func (a *app) open(ctx context.Context) (*connections.Client, error) {
 	}
 	return connections.New(connections.Config{
 		Temporal: a.temporal, Vault: a.vault, Keys: keys, Catalogue: catalogue,
-		BaseURL: settings.BaseURL, Now: time.Now, Loopback: settings.Dev != nil,
+		BaseURL: settings.BaseURL, Now: time.Now, Loopback: settings.Loopback(),
 	}), nil
 }
 
@@ -117,6 +118,7 @@ func (a *app) show(view connections.View) error {
 		{"grant ends", when(view.GrantEndsAt)},
 		{"scopes", strings.Join(view.Scopes, " ")},
 	}
+	rows = append(rows, differing(view)...)
 	if err := a.table(rows); err != nil {
 		return err
 	}
@@ -127,6 +129,24 @@ func (a *app) show(view connections.View) error {
 		_, _ = fmt.Fprintf(a.stdout, "\nOpen this link to consent (it works once, for an hour):\n\n  %s\n", *view.ConnectURL)
 	}
 	return nil
+}
+
+// differing are the rows about scopes of a connection whose scopes asked for, configured and granted are not the same.
+func differing(view connections.View) [][2]string {
+	var rows [][2]string
+	if view.Generation == 0 {
+		return nil
+	}
+	if !slices.Equal(sorted(view.RequestedScopes), sorted(view.Scopes)) {
+		rows = append(rows, [2]string{"asked for", strings.Join(view.RequestedScopes, " ")})
+	}
+	if len(view.MissingScopes) > 0 {
+		rows = append(rows, [2]string{"missing", strings.Join(view.MissingScopes, " ")})
+	}
+	if !slices.Equal(sorted(view.ConfiguredScopes), sorted(view.RequestedScopes)) {
+		rows = append(rows, [2]string{"configured", strings.Join(view.ConfiguredScopes, " ")})
+	}
+	return rows
 }
 
 // table writes the rows that have a value.

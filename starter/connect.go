@@ -148,14 +148,17 @@ func settled(v connections.View, seen int64) bool {
 
 func reconnectCommand(a *app) *cobra.Command {
 	var (
-		wait    bool
-		timeout time.Duration
+		wait, anyAccount bool
+		timeout          time.Duration
 	)
 	command := &cobra.Command{
 		Use:   "reconnect ID",
 		Short: "Ask the person again, for the same connection",
-		Long: `Prints a new connect link for a connection that exists: it keeps its id, owner and tags, and the token in hand stays
-in use until the new one is there. With client credentials it asks the provider again at once.`,
+		Long: `Prints a new connect link for a connection that exists: it keeps its id, owner, tags and metadata, and the token in hand
+stays in use until the new one is there. With client credentials it asks the provider again at once.
+
+A consent from another account than the one connected is refused, and changes nothing: whoever uses the connection
+relies on its account. With --allow-account-change the consent that this link leads to may come from any account.`,
 		Args: oneArg("connection id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.open(cmd.Context())
@@ -166,7 +169,11 @@ in use until the new one is there. With client credentials it asks the provider 
 			if err != nil {
 				return err
 			}
-			view, err := c.Reconnect(cmd.Context(), args[0])
+			reconnect := c.Reconnect
+			if anyAccount {
+				reconnect = c.ReconnectAnyAccount
+			}
+			view, err := reconnect(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -177,6 +184,7 @@ in use until the new one is there. With client credentials it asks the provider 
 			return a.afterConnect(cmd.Context(), c, args[0], url, before.Generation, wait, timeout)
 		},
 	}
+	command.Flags().BoolVar(&anyAccount, "allow-account-change", false, "let the consent come from another account than the one connected")
 	addWait(command, &wait, &timeout)
 	return command
 }

@@ -17,7 +17,7 @@ func (a *app) explainConnector(c connector.Connector) error {
 	for _, i := range c.Inputs {
 		rows = append(rows, [2]string{"To enter", inputWords(i)})
 	}
-	rows = append(rows, [2]string{"OAuth app", appWords(c)}, [2]string{"Client authentication", c.Token.Auth})
+	rows = append(rows, [2]string{"OAuth app", appWords(c)}, [2]string{"Client authentication", authWords(c)})
 	if c.Authorize != nil {
 		rows = append(rows, [2]string{"Authorization URL", c.Authorize.URL}, [2]string{"PKCE", c.Authorize.PKCE})
 	}
@@ -55,12 +55,28 @@ func appWords(c connector.Connector) string {
 	return "the platform's, or the customer's own"
 }
 
+func authWords(c connector.Connector) string {
+	words := c.Token.Auth
+	if c.Token.Certificate {
+		words += ", and a client certificate"
+	}
+	if c.Refresh.Auth != "" {
+		words += "; with a refresh " + c.Refresh.Auth
+	}
+	if cc := c.ClientCredentials; cc != nil && cc.Assertion != nil {
+		words += "; the grant is a JWT that the client's private key signs"
+	}
+	return words
+}
+
 func accessWords(c connector.Connector) string {
 	switch {
 	case c.NeverExpires:
 		return "never expires"
 	case c.ExpiresInDefault > 0:
 		return "lives " + span(c.ExpiresInDefault) + " where the reply does not say"
+	case c.IntrospectURL != "":
+		return "lives as long as the reply says, or introspection where it does not"
 	default:
 		return "lives as long as the reply says; taken for an hour where it does not"
 	}

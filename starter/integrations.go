@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/acme/connections/internal/connections"
 	"github.com/acme/connections/internal/oauth"
+	"github.com/acme/connections/internal/vault"
 )
 
 // integrationView is an integration without its secrets.
@@ -19,6 +21,22 @@ type integrationView struct {
 	Secrets     int      `json:"secrets"`
 	Scopes      []string `json:"scopes"`
 	RedirectURI string   `json:"redirect_uri"`
+	// Policy is when its connections are renewed: adaptive, unless it says otherwise.
+	Policy string `json:"policy"`
+	// Suspended is why its breaker is open, and SuspendedSince since when; empty and null if it is not.
+	Suspended      string     `json:"suspended"`
+	SuspendedSince *time.Time `json:"suspended_since"`
+}
+
+func viewOfIntegration(i vault.Integration, redirectURI string) integrationView {
+	v := integrationView{
+		ID: i.ID, Connector: i.Connector, Owner: i.Owner, ClientID: i.ClientID, Secrets: len(i.Secrets),
+		Scopes: append([]string{}, i.Scopes...), RedirectURI: redirectURI, Policy: i.Policy,
+	}
+	if v.Policy == "" {
+		v.Policy = vault.PolicyAdaptive
+	}
+	return v
 }
 
 func integrationsCommand(a *app) *cobra.Command {
@@ -36,17 +54,27 @@ func integrationsCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			open, err := c.Vault.OpenBreakers(cmd.Context())
+			if err != nil {
+				return err
+			}
 			views := []integrationView{}
 			for _, i := range list {
-				views = append(views, integrationView{i.ID, i.Connector, i.Owner, i.ClientID, len(i.Secrets), append([]string{}, i.Scopes...), c.RedirectURI()})
+				v := viewOfIntegration(i, c.RedirectURI())
+				for _, b := range open {
+					if b.IntegrationID == i.ID {
+						v.Suspended, v.SuspendedSince = b.Reason, &b.OpenedAt
+					}
+				}
+				views = append(views, v)
 			}
 			if a.json() {
 				return a.print(views)
 			}
 			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			_, _ = fmt.Fprintln(w, "ID\tCONNECTOR\tCLIENT ID\tSECRETS")
+			_, _ = fmt.Fprintln(w, "ID\tCONNECTOR\tCLIENT ID\tSECRETS\tPOLICY\tSUSPENDED")
 			for _, v := range views {
-				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", v.ID, v.Connector, v.ClientID, v.Secrets)
+				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.ID, v.Connector, v.ClientID, v.Secrets, v.Policy, suspendedWords(v))
 			}
 			return w.Flush()
 		},
@@ -54,6 +82,14 @@ func integrationsCommand(a *app) *cobra.Command {
 	command.PersistentFlags().StringVar(&owner, "owner", "", "a `customer`'s own instead of the platform's")
 	command.AddCommand(integrationsSet(a, &owner))
 	return command
+}
+
+// suspendedWords says why an integration's connections are not renewed.
+func suspendedWords(v integrationView) string {
+	if v.SuspendedSince == nil {
+		return "no"
+	}
+	return fmt.Sprintf("%s, %s", v.Suspended, distance(time.Until(*v.SuspendedSince)))
 }
 
 func integrationsSet(a *app, owner *string) *cobra.Command {
@@ -96,7 +132,7 @@ CONNECTOR_HUBSPOT_CLIENT_SECRET, or CONNECTOR_HUBSPOT_CLIENT_SECRET_FILE.`,
 			if err != nil {
 				return err
 			}
-			view := integrationView{i.ID, i.Connector, i.Owner, i.ClientID, len(i.Secrets), append([]string{}, i.Scopes...), oauth.RedirectURI(conn, c.RedirectURI())}
+			view := viewOfIntegration(i, oauth.RedirectURI(conn, c.RedirectURI()))
 			if a.json() {
 				return a.print(view)
 			}

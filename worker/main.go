@@ -117,6 +117,7 @@ Without --dev it needs, from the environment:
   CONNECTIONS_ACCESS_KEYSET_FILE  the keyset that seals access tokens
   CONNECTIONS_BASE_URL            where browsers reach the web role, e.g. https://oauth2.integrations.acme.com
   CONNECTIONS_PLATFORM_NAME       who asks for consent, as people know it (default: Acme Inc)
+  CONNECTIONS_ALLOW_LOOPBACK      1 lets connectors that operators add lead to this machine: tests and development only
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…   as for the temporal command
 
 Exit codes: 0 stopped on request, 1 failed, 2 wrong usage.`,

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/keyring"
 	"github.com/acme/connections/internal/oauth"
+	"github.com/acme/connections/internal/reconcile"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/internal/web"
 	"github.com/acme/connections/workflows"
@@ -42,7 +44,7 @@ type parts struct {
 func (p *parts) connections() *connections.Client {
 	return connections.New(connections.Config{
 		Temporal: p.temporal, Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue,
-		BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log, Loopback: p.settings.Dev != nil,
+		BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log, Loopback: p.settings.Loopback(),
 	})
 }
 
@@ -97,6 +99,9 @@ func runProduction(ctx context.Context, o options, _, stderr io.Writer) error {
 	if err := registerAttributes(ctx, p.temporal, settings.Namespace()); err != nil {
 		return err
 	}
+	if settings.AllowLoopback {
+		log.Warn("connectors may lead to this machine: unset the variable outside of tests and development", slog.String("variable", config.EnvAllowLoopback))
+	}
 	log.Info("started", slog.Any("roles", o.roles), slog.String("base_url", settings.BaseURL))
 	return serve(ctx, o, p, listener, nil)
 }
@@ -122,7 +127,12 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 			return fmt.Errorf("the Temporal worker did not start: %w", err)
 		}
 		working.Store(true)
+		schedulingCtx, stopScheduling := context.WithCancel(ctx)
+		var scheduling sync.WaitGroup
+		scheduling.Go(func() { reconcile.KeepSchedule(schedulingCtx, p.temporal, p.log) })
 		defer func() {
+			stopScheduling()
+			scheduling.Wait()
 			working.Store(false)
 			w.Stop()
 			drainCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
@@ -176,7 +186,9 @@ func newWorker(o options, p *parts, acts *activities.Activities, onFatal func(er
 	})
 	w.RegisterWorkflowWithOptions(workflows.Connection, workflow.RegisterOptions{Name: workflows.TypeConnection})
 	w.RegisterWorkflowWithOptions(workflows.Breaker, workflow.RegisterOptions{Name: workflows.TypeBreaker})
+	w.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.TypeReconcile})
 	acts.Register(w)
+	reconcile.New(p.connections()).Register(w)
 	return w
 }
 

@@ -60,7 +60,7 @@ func (s *ConnectionSuite) TestBreakerHandsOverAfterManyProbes() {
 
 func (s *ConnectionSuite) TestBreakerOutlivesAVaultThatIsAway() {
 	probes := 0
-	env := s.breakerEnv(func(now time.Time, _ workflows.ProbeInput) (workflows.BreakerState, error) {
+	env := s.breakerEnv(func(time.Time, workflows.ProbeInput) (workflows.BreakerState, error) {
 		if probes++; probes < 12 {
 			return workflows.BreakerState{}, fails(workflows.ReasonVaultUnavailable)
 		}

@@ -18,9 +18,9 @@ import (
 // histories stay short: 500 events answer in about 25 ms.
 const maxHistory = 450
 
-// logicChange is the version marker of each run. Version 1 settles what is in doubt at the expiry rather than just before
-// it, asks again within five minutes while the OAuth app is rejected, and keeps callers waiting whose refresh was cut
-// short; version 0 is the runs that began before.
+// logicChange is the version marker of each run. Version 1 counts doubts apart from other failures and settles them at the
+// expiry rather than just before it, retries freely what was not sent, asks again within five minutes while the OAuth app
+// is rejected, and keeps callers waiting whose refresh was cut short; version 0 is the runs that began before.
 const (
 	logicChange  = "logic"
 	logicVersion = 1
@@ -57,6 +57,10 @@ func (c *connection) start(ctx workflow.Context) error {
 	c.version = workflow.GetVersion(ctx, logicChange, workflow.DefaultVersion, logicVersion)
 	if c.in.Carried != nil {
 		c.state = *c.in.Carried
+		if c.state.AwakeSince.IsZero() {
+			// Begun anew from the vault's row: nobody knows who reads it, so it does not fall asleep at once.
+			c.state.AwakeSince = workflow.Now(ctx)
+		}
 	} else {
 		c.state = State{
 			Status: StatusPending, Reason: ReasonAwaitingConsent,

@@ -21,6 +21,11 @@ const (
 	// SignalOpened tells a [Breaker] that its integration's breaker has opened. It carries nothing.
 	SignalOpened = "opened"
 
+	// TypeReconcile is the workflow type of the reconciler ([ReconcileInput] → [ReconcileReport]). See [Reconcile].
+	TypeReconcile = "Reconcile"
+	// ReconcilerID is the id of the schedule that runs it, and the beginning of its workflows' ids.
+	ReconcilerID = "connections-reconciler"
+
 	// SignalCallback carries a [Callback] from the OAuth callback page.
 	SignalCallback = "callback"
 
@@ -54,6 +59,15 @@ const (
 	ActivityRecord = "Record"
 	// ActivityProbe lets one call of a suspended integration through.
 	ActivityProbe = "Probe"
+
+	// ActivityResendCallbacks sends callback signals again that were lost.
+	ActivityResendCallbacks = "ResendCallbacks"
+	// ActivityReconcileConnections compares a stretch of the directory with its workflows, and mends what differs.
+	ActivityReconcileConnections = "ReconcileConnections"
+	// ActivityEndOrphans ends workflows that have no row.
+	ActivityEndOrphans = "EndOrphans"
+	// ActivityTidy removes what is over: tombstones, links, authorization requests, codes.
+	ActivityTidy = "Tidy"
 )
 
 // Search attributes, all of kind Keyword, written when the status changes and never otherwise.

@@ -33,8 +33,16 @@ func TestContractNames(t *testing.T) {
 		"Breaker":           workflows.TypeBreaker,
 		"opened":            workflows.SignalOpened,
 		"breaker/own:1":     workflows.BreakerWorkflowID("own:1"),
-		"refresh-g7-f2":     workflows.RefreshUpdateID(7, 2),
-		"connection/con_1":  workflows.WorkflowID("con_1"),
+
+		"Reconcile":              workflows.TypeReconcile,
+		"connections-reconciler": workflows.ReconcilerID,
+		"ResendCallbacks":        workflows.ActivityResendCallbacks,
+		"ReconcileConnections":   workflows.ActivityReconcileConnections,
+		"EndOrphans":             workflows.ActivityEndOrphans,
+		"Tidy":                   workflows.ActivityTidy,
+
+		"refresh-g7-f2":    workflows.RefreshUpdateID(7, 2),
+		"connection/con_1": workflows.WorkflowID("con_1"),
 	} {
 		require.Equal(t, want, got)
 	}
@@ -57,9 +65,9 @@ func TestContractSchemas(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for want, value := range map[string]any{
-		`{"id":"c","connector":"x","owner":"o","grant":"authorization_code","status":"active","reason":"","message":"m","since":"2026-01-02T03:04:05Z","generation":1,"failures":0,"issued_at":"2026-01-02T03:04:05Z","expires_at":null,"next_refresh_at":null,"consent_deadline":null,"grant_ends_at":null,"asleep":false,"scopes":["a"]}`: workflows.Status{
+		`{"id":"c","connector":"x","owner":"o","grant":"authorization_code","status":"active","reason":"","message":"m","since":"2026-01-02T03:04:05Z","status_seq":4,"generation":1,"failures":0,"issued_at":"2026-01-02T03:04:05Z","expires_at":null,"next_refresh_at":null,"consent_deadline":null,"grant_ends_at":null,"asleep":false,"scopes":["a"]}`: workflows.Status{
 			ID: "c", Connector: "x", Owner: "o", Grant: workflows.GrantAuthorizationCode, Status: workflows.StatusActive,
-			Message: "m", Since: at, Generation: 1, IssuedAt: &at, Scopes: []string{"a"},
+			Message: "m", Since: at, StatusSeq: 4, Generation: 1, IssuedAt: &at, Scopes: []string{"a"},
 		},
 		`{"status":"active","reason":"","generation":2,"issued_at":null,"expires_at":"2026-01-02T03:04:05Z","stale":true,"scopes":[],"type":"Bearer","sealed":"AQI="}`: workflows.Token{
 			Status: workflows.StatusActive, Generation: 2, ExpiresAt: &at, Stale: true, Scopes: []string{}, Type: "Bearer", Sealed: []byte{1, 2},

@@ -13,7 +13,7 @@ func (c *connection) status() Status {
 	s := Status{
 		ID: c.in.ID, Connector: c.in.Connector, Owner: c.in.Owner, Grant: c.in.Grant,
 		Status: c.state.Status, Reason: c.state.Reason, Message: c.message(), Since: c.state.Since,
-		Generation: c.state.Token.Generation, Failures: c.state.Failures,
+		StatusSeq: c.state.StatusSeq, Generation: c.state.Token.Generation, Failures: c.state.Failures,
 		IssuedAt: optional(c.state.Token.IssuedAt), ExpiresAt: optional(c.state.Token.ExpiresAt),
 		GrantEndsAt: optional(c.state.Token.GrantEndsAt), Asleep: c.state.Asleep,
 		Scopes: c.state.Token.Scopes,

@@ -51,12 +51,15 @@ const (
 	ReasonEndpointWrong       Reason = "endpoint_wrong"
 	ReasonGrantRejected       Reason = "grant_rejected"
 	ReasonRotationLost        Reason = "rotation_lost"
+	ReasonTokensLost          Reason = "tokens_lost"
 	ReasonInteractionRequired Reason = "interaction_required"
 	ReasonNoRefreshToken      Reason = "no_refresh_token"
 	ReasonCodeRejected        Reason = "code_rejected"
 	ReasonExchangeLost        Reason = "exchange_lost"
 	ReasonIssuerMismatch      Reason = "issuer_mismatch"
 	ReasonRefusalUnconfirmed  Reason = "refusal_unconfirmed"
+	ReasonAccountMismatch     Reason = "account_mismatch"
+	ReasonAccountUnconfirmed  Reason = "account_unconfirmed"
 
 	// Failures of our own parts.
 	ReasonVaultUnavailable   Reason = "vault_unavailable"
@@ -112,12 +115,15 @@ func reasonTable() map[Reason]reasonFacts {
 		ReasonEndpointWrong:       {ClassConfiguration, "The provider's token endpoint is not where the connector says. Correct the connector's URLs."},
 		ReasonGrantRejected:       {ClassReauthorize, "The provider no longer accepts this connection's grant (revoked, expired or replaced). The person must reconnect."},
 		ReasonRotationLost:        {ClassReauthorize, "A rotated refresh token was lost with the provider's answer, and the old one is refused. The person must reconnect."},
+		ReasonTokensLost:          {ClassReauthorize, "The vault was restored to a moment before this connection had a token, and what came after is lost. The person must reconnect."},
 		ReasonInteractionRequired: {ClassReauthorize, "The provider wants the person to sign in or consent again. The person must reconnect."},
 		ReasonNoRefreshToken:      {ClassReauthorize, "The provider gave no refresh token, so the token cannot be renewed. Ask for offline access, or reconnect."},
 		ReasonCodeRejected:        {ClassPermanent, "The provider refused the authorization code (spent, late, or made for another request). Open a new connect link."},
 		ReasonExchangeLost:        {ClassPermanent, "The provider failed while the authorization code was being exchanged, and a code works once only. Open a new connect link."},
 		ReasonRefusalUnconfirmed:  {ClassTransient, "The provider refuses many connections of this OAuth app at once, which looks like a fault of its own. It is asked again in an hour before anyone is asked to reconnect."},
 		ReasonIssuerMismatch:      {ClassPermanent, "The answer came from another authorization server than the one asked. Open a new connect link."},
+		ReasonAccountMismatch:     {ClassPermanent, "The consent came from another account than the one connected. Sign in at the provider with the account shown, or make a new connection."},
+		ReasonAccountUnconfirmed:  {ClassPermanent, "The provider did not say which account the consent came from, so it was not used. Open a new connect link to try again, or allow any account with \"reconnect --allow-account-change\"."},
 
 		ReasonVaultUnavailable:   {ClassTransient, "The vault cannot be reached. It is retried; check the database."},
 		ReasonKeyMissing:         {ClassTransient, "A stored secret cannot be opened with the keyset in use. Give the worker the keyset that sealed it."},

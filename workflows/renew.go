@@ -42,7 +42,7 @@ func (c *connection) renew(ctx workflow.Context) {
 	var timeout *temporal.TimeoutError
 	if f := failureOf(err); !errors.As(err, &timeout) && f.reason != ReasonAttemptInFlight && f.reason != ReasonQueued {
 		c.failed(ctx, f)
-		if c.state.InDoubt || f.reason.Class() != ClassTransient {
+		if f.reason.Class() != ClassTransient || (c.version < 1 && c.state.InDoubt) {
 			return
 		}
 	}
@@ -110,7 +110,7 @@ func (c *connection) renewed(ctx workflow.Context, set TokenSet) {
 	}
 	c.state.Token = set
 	c.state.Failures, c.state.LastFailure = 0, time.Time{}
-	c.state.InDoubt, c.state.RefusedAt = false, time.Time{}
+	c.state.InDoubt, c.state.Doubts, c.state.RefusedAt = false, 0, time.Time{}
 	c.state.NotBefore = time.Time{}
 	switch {
 	case !set.Renewable:
@@ -144,6 +144,9 @@ func (c *connection) failed(ctx workflow.Context, f failure) {
 	switch f.reason.Class() {
 	case ClassInDoubt:
 		c.state.InDoubt = c.in.Grant == GrantAuthorizationCode
+		if c.state.InDoubt {
+			c.state.Doubts++
+		}
 	case ClassConfiguration:
 		if c.version >= 1 {
 			rung = min(rung, configurationRung)
@@ -154,7 +157,7 @@ func (c *connection) failed(ctx workflow.Context, f failure) {
 			if c.state.InDoubt && reason == ReasonGrantRejected {
 				reason = ReasonRotationLost
 			}
-			c.state.InDoubt, c.state.RefusedAt = false, time.Time{}
+			c.state.InDoubt, c.state.Doubts, c.state.RefusedAt = false, 0, time.Time{}
 			break
 		}
 		reason = ReasonRefusalUnconfirmed
@@ -205,11 +208,14 @@ func (c *connection) believed(f failure, now time.Time) bool {
 }
 
 func (c *connection) settleAt(now time.Time) time.Time {
-	settle := SettleAt
 	if c.version < 1 {
-		settle = settleAtBefore
+		return settleAtBefore(c.in.ID, c.state.Token, now, c.state.Failures)
 	}
-	return settle(c.in.ID, c.state.Token, now, c.state.Failures)
+	at := SettleAt(c.in.ID, c.state.Token, now, c.state.Doubts)
+	if c.state.NotBefore.After(at) {
+		return c.state.NotBefore
+	}
+	return at
 }
 
 func (c *connection) attemptSummary() string {

@@ -120,6 +120,82 @@ func (s *ConnectionSuite) TestLostReplyIsSettledLateAndOnlyThenLost() {
 	s.Equal(workflows.ReasonReplyLost, reasonOf(forced.rejected), "a token in doubt is not presented on demand")
 }
 
+// The doubt is found when the access token has expired, after failures that tell nothing of it: nothing is left to
+// protect, and the connection does not wait for the rung of a long outage.
+func (s *ConnectionSuite) TestLostReplyFoundAfterTheExpiryIsSettledSoon() {
+	p := &provider{life: time.Minute, rotates: true}
+	var doubt time.Time
+	p.fail = func(now time.Time, n int) error {
+		switch {
+		case n < 6:
+			return fails(workflows.ReasonVaultUnavailable)
+		case n == 6:
+			doubt = now
+			return fails(workflows.ReasonReplyLost)
+		default:
+			return nil
+		}
+	}
+	r := s.env(p)
+	r.callback(time.Minute)
+	r.at(5*time.Minute, func() {
+		s.Equal(workflows.StatusActive, r.status().Status)
+		s.Equal(5*time.Second, p.calls[6].Sub(doubt))
+		s.Equal(1, p.settled)
+	})
+	r.update(5*time.Minute+time.Second, workflows.UpdateDisconnect, "", workflows.Disconnect{})
+	r.ExecuteWorkflow(workflows.TypeConnection, r.input(workflows.GrantAuthorizationCode))
+	s.NoError(r.GetWorkflowError())
+}
+
+// What fails before a byte was sent is retried freely, also while an earlier outcome is in doubt.
+func (s *ConnectionSuite) TestUnsentRetryOfATokenInDoubtIsFree() {
+	p := &provider{life: time.Hour, rotates: true}
+	p.fail = func(_ time.Time, n int) error {
+		switch n {
+		case 1:
+			return fails(workflows.ReasonReplyLost)
+		case 2, 3:
+			return fails(workflows.ReasonVaultUnavailable)
+		case 4:
+			return fails(workflows.ReasonGrantRejected)
+		default:
+			return nil
+		}
+	}
+	r := s.env(p)
+	r.callback(time.Minute)
+	r.at(70*time.Minute, func() {
+		s.Equal(4, p.attempts)
+		s.Equal(3, p.settled)
+		s.Less(p.calls[3].Sub(p.calls[1]), 10*time.Second)
+		s.Equal(workflows.ReasonRotationLost, r.status().Reason, "the doubt is not forgotten over them")
+	})
+	r.update(71*time.Minute, workflows.UpdateDisconnect, "", workflows.Disconnect{})
+	r.ExecuteWorkflow(workflows.TypeConnection, r.input(workflows.GrantAuthorizationCode))
+	s.NoError(r.GetWorkflowError())
+}
+
+// A provider that loses a reply and wants to be left alone is left alone, also past the expiry.
+func (s *ConnectionSuite) TestRetryAfterCountsMoreThanTheExpiry() {
+	p := &provider{life: time.Hour, rotates: true}
+	p.fail = func(_ time.Time, n int) error {
+		if n == 1 {
+			return failsAfter(workflows.ReasonReplyLost, 2*time.Hour)
+		}
+		return nil
+	}
+	r := s.env(p)
+	r.callback(time.Minute)
+	r.at(5*time.Hour, func() {
+		s.GreaterOrEqual(len(p.calls), 2)
+		s.Equal(2*time.Hour, p.calls[1].Sub(p.calls[0]))
+	})
+	r.update(5*time.Hour+time.Second, workflows.UpdateDisconnect, "", workflows.Disconnect{})
+	r.ExecuteWorkflow(workflows.TypeConnection, r.input(workflows.GrantAuthorizationCode))
+	s.NoError(r.GetWorkflowError())
+}
+
 func (s *ConnectionSuite) TestLostReplyWithinGraceIsSettledSoon() {
 	p := &provider{life: time.Hour, rotates: true, grace: 600}
 	p.fail = func(_ time.Time, n int) error {

@@ -23,7 +23,8 @@ const (
 	// settleLead is how long before the access token's expiry an attempt in doubt is settled, or a tenth of the
 	// token's life if that is shorter.
 	settleLead = 2 * time.Minute
-	// graceDelay is the pause before a refresh token is presented again inside the provider's grace.
+	// graceDelay is the pause before a refresh token is presented again where that needs no more waiting: inside the
+	// provider's grace, or because the access token is spent already.
 	graceDelay = 5 * time.Second
 
 	// configurationRung is the longest pause while the provider rejects the OAuth app: whoever mends the app wants to
@@ -84,30 +85,40 @@ func Rung(id string, failures int64) time.Duration {
 
 // SettleAt says when a refresh token whose last use has an unknown outcome is presented again: within the provider's
 // grace soon; else shortly before the access token expires, so that what is known to work is used as long as it
-// works; and from the expiry on, when there is nothing left to protect, by the ladder.
-func SettleAt(id string, t TokenSet, failedAt time.Time, failures int64) time.Time {
-	if grace := time.Duration(t.GraceSeconds) * time.Second; failures <= 1 && grace > 2*graceDelay {
+// works. If the doubt is found after that, as when a worker died over a short-lived token, there is nothing left to
+// protect: soon. From then on by the ladder. doubts counts the uses whose outcome is unknown, since the last that was
+// known.
+func SettleAt(id string, t TokenSet, failedAt time.Time, doubts int64) time.Time {
+	first := doubts <= 1
+	if grace := time.Duration(t.GraceSeconds) * time.Second; first && grace > 2*graceDelay {
 		return failedAt.Add(graceDelay)
 	}
 	if t.ExpiresAt.IsZero() {
-		return failedAt.Add(Rung(id, failures))
+		return failedAt.Add(Rung(id, doubts))
 	}
 	lead := min(settleLead, t.ExpiresAt.Sub(t.IssuedAt)/10)
-	if late := t.ExpiresAt.Add(-lead); late.After(failedAt) {
+	late := t.ExpiresAt.Add(-lead)
+	switch {
+	case late.After(failedAt):
 		return late
-	}
-	next := failedAt.Add(Rung(id, failures))
-	if next.Before(t.ExpiresAt) {
+	case first:
+		return failedAt.Add(graceDelay)
+	default:
+		if next := failedAt.Add(Rung(id, doubts-1)); next.After(t.ExpiresAt) {
+			return next
+		}
 		// The late retry was the one before the expiry.
 		return t.ExpiresAt
 	}
-	return next
 }
 
-// settleAtBefore is SettleAt as it was in version 0 of the logic: see logicVersion.
+// settleAtBefore is SettleAt as it was in version 0 of the logic, which counted all failures: see logicVersion.
 func settleAtBefore(id string, t TokenSet, failedAt time.Time, failures int64) time.Time {
-	if next := SettleAt(id, t, failedAt, failures); t.ExpiresAt.IsZero() || !next.Equal(t.ExpiresAt) {
-		return next
+	if grace := time.Duration(t.GraceSeconds) * time.Second; failures <= 1 && grace > 2*graceDelay {
+		return failedAt.Add(graceDelay)
+	}
+	if late := t.ExpiresAt.Add(-min(settleLead, t.ExpiresAt.Sub(t.IssuedAt)/10)); !t.ExpiresAt.IsZero() && late.After(failedAt) {
+		return late
 	}
 	return failedAt.Add(Rung(id, failures))
 }

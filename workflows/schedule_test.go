@@ -118,16 +118,18 @@ func TestSettleAt(t *testing.T) {
 	for name, c := range map[string]struct {
 		set      workflows.TokenSet
 		failed   time.Duration
-		failures int64
+		doubts   int64
 		earliest time.Duration
 		latest   time.Duration
 	}{
 		"late in the life":             {hourly, 40 * time.Minute, 1, 58 * time.Minute, 58 * time.Minute},
 		"a tenth of a short life":      {token(time.Minute), 40 * time.Second, 1, 54 * time.Second, 54 * time.Second},
-		"after the late retry: ladder": {hourly, 59 * time.Minute, 2, 60 * time.Minute, 62 * time.Minute},
+		"after the late retry: ladder": {hourly, 59 * time.Minute, 2, 59*time.Minute + 47*time.Second, 60 * time.Minute},
 		"after the expiry: ladder":     {hourly, 5 * time.Hour, 9, 5*time.Hour + 47*time.Minute, 6 * time.Hour},
+		"found nearly too late":        {hourly, 59 * time.Minute, 1, 59*time.Minute + 5*time.Second, 59*time.Minute + 5*time.Second},
+		"found after the expiry":       {hourly, 2 * time.Hour, 1, 2*time.Hour + 5*time.Second, 2*time.Hour + 5*time.Second},
 	} {
-		at := workflows.SettleAt("a", c.set, issued.Add(c.failed), c.failures).Sub(issued)
+		at := workflows.SettleAt("a", c.set, issued.Add(c.failed), c.doubts).Sub(issued)
 		require.GreaterOrEqual(t, at, c.earliest, name)
 		require.LessOrEqual(t, at, c.latest, name)
 	}

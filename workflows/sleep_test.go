@@ -147,3 +147,21 @@ func (s *ConnectionSuite) TestEndOfTheGrantIsAnnounced() {
 		"", workflows.ReasonGrantEndsInAMonth, workflows.ReasonGrantEndsInAWeek, workflows.ReasonGrantEndsInADay, "", workflows.ReasonGrantEndsInAMonth,
 	}, told)
 }
+
+// A connection that is started again from the vault's row does not fall asleep at once.
+func (s *ConnectionSuite) TestRestartedConnectionStaysAwakeForADay() {
+	p := &provider{life: time.Hour, rotates: true}
+	p.read = func() time.Time { return time.Time{} }
+	r := s.env(p)
+	in := r.input(workflows.GrantAuthorizationCode)
+	set := p.issue()
+	in.Carried = &workflows.State{Status: workflows.StatusActive, Token: set, WakeAt: workflows.NextRenewal(in.ID, set)}
+	r.at(23*time.Hour, func() {
+		s.False(r.status().Asleep)
+		s.Greater(len(p.made()), 20)
+	})
+	r.at(26*time.Hour, func() { s.True(r.status().Asleep) })
+	r.update(27*time.Hour, workflows.UpdateDisconnect, "", workflows.Disconnect{})
+	r.ExecuteWorkflow(workflows.TypeConnection, in)
+	s.NoError(r.GetWorkflowError())
+}

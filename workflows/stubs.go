@@ -26,6 +26,9 @@ const HTTPLimit = 15 * time.Second
 // WorkerStopLimit is how long a stopping worker waits for attempts under way: longer than [HTTPLimit].
 const WorkerStopLimit = 25 * time.Second
 
+// ReconcileLimit bounds one run of the reconciler, over all that it continues as.
+const ReconcileLimit = 6 * time.Hour
+
 // untilTheLimit leaves the end of retrying to the activity's time limit.
 const untilTheLimit = 1_000_000
 
@@ -71,6 +74,19 @@ func revokeRetries() temporal.RetryPolicy {
 
 func recordRetries() temporal.RetryPolicy {
 	return temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, MaximumAttempts: untilTheLimit}
+}
+
+// reconciling runs an activity of the reconciler: a piece of work of half a minute or so, that says where it is.
+func reconciling(ctx workflow.Context, summary, activity string, in any) workflow.Future {
+	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout:    2 * time.Minute,
+		HeartbeatTimeout:       30 * time.Second,
+		ScheduleToCloseTimeout: 10 * time.Minute,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: untilTheLimit,
+		},
+		Summary: summary,
+	}), activity, in)
 }
 
 // failure is what the workflow knows of a failed attempt.

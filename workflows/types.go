@@ -34,6 +34,8 @@ type State struct {
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// InDoubt is set while the outcome of the last attempt is unknown.
 	InDoubt bool `json:"in_doubt,omitempty"`
+	// Doubts counts the attempts with an unknown outcome since the last whose outcome was known.
+	Doubts int64 `json:"doubts,omitempty"`
 	// PausedFrom is the status to return to.
 	PausedFrom       ConnectionStatus `json:"paused_from,omitempty"`
 	PausedFromReason Reason           `json:"paused_from_reason,omitempty"`
@@ -93,16 +95,18 @@ type Callback struct {
 
 // Status is the answer to query "status" and to the updates that change it.
 type Status struct {
-	ID         string           `json:"id"`
-	Connector  string           `json:"connector"`
-	Owner      string           `json:"owner"`
-	Grant      Grant            `json:"grant"`
-	Status     ConnectionStatus `json:"status"`
-	Reason     Reason           `json:"reason"`
-	Message    string           `json:"message"`
-	Since      time.Time        `json:"since"`
-	Generation int64            `json:"generation"`
-	Failures   int64            `json:"failures"`
+	ID        string           `json:"id"`
+	Connector string           `json:"connector"`
+	Owner     string           `json:"owner"`
+	Grant     Grant            `json:"grant"`
+	Status    ConnectionStatus `json:"status"`
+	Reason    Reason           `json:"reason"`
+	Message   string           `json:"message"`
+	Since     time.Time        `json:"since"`
+	// StatusSeq numbers the changes of status and reason; the vault's row has the number of the change that it holds.
+	StatusSeq  int64 `json:"status_seq"`
+	Generation int64 `json:"generation"`
+	Failures   int64 `json:"failures"`
 	// IssuedAt, ExpiresAt, NextRefreshAt and ConsentDeadline are null where there is none.
 	IssuedAt        *time.Time `json:"issued_at"`
 	ExpiresAt       *time.Time `json:"expires_at"`

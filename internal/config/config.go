@@ -29,6 +29,9 @@ const (
 	EnvBaseURL         = "CONNECTIONS_BASE_URL"
 	EnvPlatform        = "CONNECTIONS_PLATFORM_NAME"
 	EnvTemporalAddress = "TEMPORAL_ADDRESS"
+	// EnvAllowLoopback, set to "1", lets connectors that operators add be on this machine, as --dev does: for tests of
+	// the production path and for development only. Whoever may add connectors could otherwise reach what listens here.
+	EnvAllowLoopback = "CONNECTIONS_ALLOW_LOOPBACK"
 )
 
 // DefaultPlatform is who asks for consent if nobody says otherwise.
@@ -45,18 +48,22 @@ type Settings struct {
 	Platform string
 	// Dev is set if there is a data directory of "worker --dev".
 	Dev *Dev
+	// AllowLoopback is what EnvAllowLoopback says.
+	AllowLoopback bool
 }
 
-// Load reads the settings: the data directory first, then whatever the environment says instead.
+// Load reads the settings: the data directory first, if one is named, then whatever the environment says instead.
 func Load(dataDir string) (Settings, error) {
-	s := Settings{Platform: DefaultPlatform}
-	dev, err := ReadDev(dataDir)
-	switch {
-	case err == nil:
-		s.Dev = &dev
-		s.VaultKeyset, s.AccessKeyset, s.BaseURL = dev.VaultKeyset(), dev.AccessKeyset(), dev.BaseURL
-	case !errors.Is(err, os.ErrNotExist):
-		return s, err
+	s := Settings{Platform: DefaultPlatform, AllowLoopback: os.Getenv(EnvAllowLoopback) == "1"}
+	if dataDir != "" {
+		dev, err := ReadDev(dataDir)
+		switch {
+		case err == nil:
+			s.Dev = &dev
+			s.VaultKeyset, s.AccessKeyset, s.BaseURL = dev.VaultKeyset(), dev.AccessKeyset(), dev.BaseURL
+		case !errors.Is(err, os.ErrNotExist):
+			return s, err
+		}
 	}
 	for name, field := range map[string]*string{
 		EnvDatabaseURL: &s.DatabaseURL, EnvVaultKeyset: &s.VaultKeyset, EnvAccessKeyset: &s.AccessKeyset,
@@ -68,6 +75,9 @@ func Load(dataDir string) (Settings, error) {
 	}
 	return s, nil
 }
+
+// Loopback reports whether connectors that operators add may be on this machine.
+func (s Settings) Loopback() bool { return s.Dev != nil || s.AllowLoopback }
 
 // OpenVault opens Postgres, or the SQLite file of the data directory.
 func (s Settings) OpenVault(ctx context.Context, migrate bool) (vault.Store, error) {
@@ -120,7 +130,7 @@ func (s Settings) OpenKeys(ctx context.Context, store vault.Store) (keyring.Keys
 }
 
 // OpenCatalogue opens the embedded catalogue, with the sandbox where there is one, and with the connectors that
-// operators have added to the vault, if source is not nil. Those may be on this machine under --dev only.
+// operators have added to the vault, if source is not nil. Those may be on this machine if Loopback says so.
 func (s Settings) OpenCatalogue(source connector.Source) (*connector.Catalogue, error) {
 	catalogue, err := connector.Load()
 	if err != nil {
@@ -132,7 +142,7 @@ func (s Settings) OpenCatalogue(source connector.Source) (*connector.Catalogue, 
 		}
 	}
 	if source != nil {
-		catalogue.UseSource(source, s.Dev != nil)
+		catalogue.UseSource(source, s.Loopback())
 	}
 	return catalogue, nil
 }

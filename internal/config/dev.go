@@ -100,6 +100,12 @@ func (s Sandbox) Connector() connector.Connector {
 		Token:   connector.TokenCall{URL: s.Token, Auth: connector.AuthBasic},
 		Refresh: connector.Refresh{Rotates: &rotates},
 		Revoke:  &connector.Revoke{URL: s.Revocation}, UserinfoURL: s.Userinfo, IntrospectURL: s.Introspection,
+		Steps: []connector.Step{{Name: "identity", URL: s.Userinfo, Metadata: []connector.Capture{
+			{Path: "sub", As: connector.AccountID},
+			// The address, or else the name: what is known last counts.
+			{Path: "name", As: connector.AccountLabel},
+			{Path: "email", As: connector.AccountLabel},
+		}}},
 		Scopes:            connector.Scopes{Separator: " ", Default: []string{"openid", "profile", "email", "offline_access", "contacts.read"}},
 		ClientCredentials: &connector.ClientCredentialsCall{Scopes: []string{"contacts.read"}},
 		Notes:             "The authorization server inside \"worker --dev\": sign in as demo / demo, or as ada / ada. Tokens live 60 seconds; refresh tokens rotate, and reuse of an old one revokes them all. POST /_behaviour and /_faults change that: see the README.",

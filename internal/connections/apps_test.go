@@ -20,13 +20,17 @@ import (
 )
 
 // withAuth adds a connector whose clients authenticate in the given way.
-func withAuth(t *testing.T, r *connectionstest.Rig, id, auth string) {
+func withAuth(t *testing.T, r *connectionstest.Rig, id, auth string, mods ...func(*connector.Connector)) {
 	t.Helper()
-	require.NoError(t, r.Catalogue.Add(connector.Connector{
+	c := connector.Connector{
 		ID: id, Name: "Own", Grants: []string{connector.AuthorizationCode}, Scopes: connector.Scopes{Separator: " "},
 		Authorize: &connector.Authorize{URL: "https://as.example/authorize", PKCE: "S256"},
 		Token:     connector.TokenCall{URL: "https://as.example/token", Auth: auth},
-	}))
+	}
+	for _, mod := range mods {
+		mod(&c)
+	}
+	require.NoError(t, r.Catalogue.Add(c))
 }
 
 // keyPair is a private key and a certificate for it, in PEM.
@@ -50,6 +54,11 @@ func TestPutIntegration_TakesWhatTheConnectorNeeds(t *testing.T) {
 	other, _ := keyPair(t)
 	withAuth(t, r, "key", connector.AuthPrivateKeyJWT)
 	withAuth(t, r, "tls", connector.AuthTLS)
+	withAuth(t, r, "both", connector.AuthPost, func(c *connector.Connector) { c.Token.Certificate = true })
+	withAuth(t, r, "asserts", connector.AuthNone, func(c *connector.Connector) {
+		c.Grants = []string{connector.ClientCredentials}
+		c.ClientCredentials = &connector.ClientCredentialsCall{Assertion: map[string]string{"sub": "{client_id}"}}
+	})
 	for name, c := range map[string]struct {
 		connector, text, refusal string
 	}{
@@ -62,6 +71,11 @@ func TestPutIntegration_TakesWhatTheConnectorNeeds(t *testing.T) {
 		"certificate of another key":   {"tls", certificate + other, "give a PEM file with the certificate and its private key"},
 		"certificate alone":            {"tls", certificate, "give a PEM file with the certificate and its private key"},
 		"key alone":                    {"tls", key, "give a PEM file with the certificate and its private key"},
+		"secret and certificate":       {"both", "secret\n" + certificate + key, ""},
+		"secret without certificate":   {"both", "secret", "give one file as --client-secret-file, with the secret and"},
+		"certificate without secret":   {"both", certificate + key, "give one file as --client-secret-file, with the secret and"},
+		"key of a grant":               {"asserts", key, ""},
+		"no key of a grant":            {"asserts", "secret", "give the private key, as PEM or JWK"},
 		"nothing":                      {"tls", "", "give a PEM file with the certificate and its private key"},
 		"any secret where any will do": {"sandbox", "any", ""},
 	} {

@@ -43,7 +43,7 @@ type Config struct {
 	BaseURL string
 	Now     func() time.Time
 	Log     *slog.Logger
-	// Loopback lets connectors that operators add be on this machine: under --dev.
+	// Loopback lets connectors that operators add be on this machine: under --dev and in tests.
 	Loopback bool
 	// Resolver is asked about the hosts of such connectors; the system's, if nil.
 	Resolver oauth.Resolver

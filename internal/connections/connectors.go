@@ -110,7 +110,7 @@ func (c *Client) mayReplace(ctx context.Context, document []byte, next connector
 // hostsOf are where a connector leads: its domains, and the hosts of its URLs as they are written, inputs and all.
 func hostsOf(conn connector.Connector) []string {
 	hosts := append(conn.LiteralHosts(), conn.Hosts...)
-	urls := []string{conn.Token.URL, conn.Refresh.URL}
+	urls := []string{conn.Token.URL, conn.Refresh.URL, conn.IntrospectURL}
 	if conn.Authorize != nil {
 		urls = append(urls, conn.Authorize.URL)
 	}

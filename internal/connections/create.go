@@ -86,19 +86,13 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	if err != nil {
 		return Created{}, err
 	}
-	if r.Scopes == nil {
-		r.Scopes = integration.Scopes
-	}
-	if r.Scopes == nil {
-		r.Scopes = conn.DefaultScopes(string(r.Grant))
-	}
-	r.Scopes = conn.WithAlways(string(r.Grant), r.Scopes)
 	now := c.Now()
 	row := vault.Connection{
 		ID: id, Owner: r.Owner, Connector: conn.ID, IntegrationID: integration.ID, Grant: string(r.Grant),
-		EndUser: r.EndUser, Tags: r.Tags, Inputs: r.Inputs, RequestedScopes: r.Scopes, Policy: r.Policy,
+		EndUser: r.EndUser, Tags: r.Tags, Inputs: r.Inputs, ChosenScopes: r.Scopes, Policy: r.Policy,
 		Status: string(workflows.StatusPending), StatusAt: now, CreatedAt: now, UpdatedAt: now,
 	}
+	row.RequestedScopes = ConfiguredScopes(conn, integration, row)
 	if r.Grant == workflows.GrantAuthorizationCode {
 		row.Reason = string(workflows.ReasonAwaitingConsent)
 	}
@@ -107,11 +101,12 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	}
 	created := Created{ID: id}
 	if r.Grant == workflows.GrantAuthorizationCode {
-		if created.ConnectURL, err = c.link(ctx, id); err != nil {
+		if created.ConnectURL, err = c.link(ctx, id, false); err != nil {
 			return Created{}, c.undo(ctx, id, err)
 		}
 	}
-	if err := c.start(ctx, conn.Name, row, nil); err != nil {
+	// One that runs already was started by the reconciler, for want of this start.
+	if err := c.start(ctx, conn.Name, row, nil); err != nil && !errors.Is(err, ErrRunning) {
 		return Created{}, c.undo(ctx, id, err)
 	}
 	return created, nil
@@ -128,7 +123,7 @@ func (c *Client) undo(ctx context.Context, id string, cause error) error {
 	return errors.Join(cause, err)
 }
 
-// start starts the workflow of a row.
+// start starts the workflow of a row (ErrRunning).
 func (c *Client) start(ctx context.Context, name string, row vault.Connection, carried *workflows.State) error {
 	grant := workflows.Grant(row.Grant)
 	_, err := c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
@@ -136,8 +131,10 @@ func (c *Client) start(ctx context.Context, name string, row vault.Connection, c
 		TaskQueue:                workflows.TaskQueue,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-		StaticSummary:            name + " for " + row.Owner,
-		StaticDetails:            fmt.Sprintf("Keeps the %s access of **%s** alive (grant: %s).", name, row.Owner, grant),
+		// Without it the SDK would attach to the one that runs, and nobody would know.
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		StaticSummary:                            name + " for " + row.Owner,
+		StaticDetails:                            fmt.Sprintf("Keeps the %s access of **%s** alive (grant: %s).", name, row.Owner, grant),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			workflows.AttributeStatus.ValueSet(row.Status),
 			workflows.AttributeConnector.ValueSet(row.Connector),
@@ -212,11 +209,13 @@ func (c *Client) Connector(ctx context.Context, id string) (connector.Connector,
 	return conn, nil
 }
 
-// link makes a connect link.
-func (c *Client) link(ctx context.Context, id string) (string, error) {
+// link makes a connect link. A new connection has no account yet, so that anyAccount is of no matter to it.
+func (c *Client) link(ctx context.Context, id string, anyAccount bool) (string, error) {
 	text, hash := NewSecret()
 	now := c.Now()
-	err := c.Vault.CreateLink(ctx, vault.Link{Hash: hash, ConnectionID: id, CreatedAt: now, ExpiresAt: now.Add(LinkLife)})
+	err := c.Vault.CreateLink(ctx, vault.Link{
+		Hash: hash, ConnectionID: id, CreatedAt: now, ExpiresAt: now.Add(LinkLife), AnyAccount: anyAccount,
+	})
 	if err != nil {
 		return "", vaultError(err, id)
 	}

@@ -47,10 +47,25 @@ func (c *Client) Disconnect(ctx context.Context, id string) (View, error) {
 // Reconnect opens a new consent window for the same connection and makes a new connect link; with client credentials
 // it asks the provider again at once. A connection that expired for want of consent is taken up again, and one whose
 // workflow was cancelled or terminated gets a new one, which goes on from the vault.
+//
+// The connection keeps its id, owner, tags and account: a consent from another account is refused.
 func (c *Client) Reconnect(ctx context.Context, id string) (View, error) {
+	return c.reconnect(ctx, id, false)
+}
+
+// ReconnectAnyAccount is Reconnect with a link whose consents may come from another account than the one connected: the
+// connection is then that account's.
+func (c *Client) ReconnectAnyAccount(ctx context.Context, id string) (View, error) {
+	return c.reconnect(ctx, id, true)
+}
+
+func (c *Client) reconnect(ctx context.Context, id string, anyAccount bool) (View, error) {
 	row, err := c.row(ctx, id)
 	if err != nil {
 		return View{}, err
+	}
+	if anyAccount && row.Grant != string(workflows.GrantAuthorizationCode) {
+		return View{}, invalid("Nobody consents with client credentials, so there is no account to change: reconnect without allowing one, or make a new connection.")
 	}
 	if row.Status == string(workflows.StatusExpired) {
 		err = c.revive(ctx, row)
@@ -72,13 +87,13 @@ func (c *Client) Reconnect(ctx context.Context, id string) (View, error) {
 	}
 	view, err := c.Status(ctx, id)
 	if err == nil && row.Grant == string(workflows.GrantAuthorizationCode) {
-		view.ConnectURL, err = c.linkField(ctx, id)
+		view.ConnectURL, err = c.linkField(ctx, id, anyAccount)
 	}
 	return view, err
 }
 
-func (c *Client) linkField(ctx context.Context, id string) (*string, error) {
-	url, err := c.link(ctx, id)
+func (c *Client) linkField(ctx context.Context, id string, anyAccount bool) (*string, error) {
+	url, err := c.link(ctx, id, anyAccount)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +120,7 @@ func (c *Client) change(ctx context.Context, id, update string, argument any) (V
 	if err := c.update(ctx, row, update, "", argument, &status); err != nil {
 		return View{}, err
 	}
-	return viewOfStatus(status), nil
+	return c.scopes().addTo(ctx, viewOfStatus(status), row), nil
 }
 
 // update sends an update and waits for its answer.

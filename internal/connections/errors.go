@@ -64,12 +64,8 @@ func vaultError(err error, id string) error {
 	}
 }
 
-var (
-	// errNoWorkflow: the connection has no open workflow.
-	errNoWorkflow = errors.New("no open workflow")
-	// errRunning: the connection has an open workflow already.
-	errRunning = errors.New("workflow already running")
-)
+// errNoWorkflow: the connection has no open workflow.
+var errNoWorkflow = errors.New("no open workflow")
 
 // temporalError turns an error of a Temporal call into one of ours; nil stays nil.
 func temporalError(err error) error {
@@ -87,7 +83,7 @@ func temporalError(err error) error {
 	case errors.As(err, &missing), errors.As(err, &notReady):
 		return errNoWorkflow
 	case errors.As(err, &running):
-		return errRunning
+		return ErrRunning
 	case errors.Is(err, context.DeadlineExceeded), isDeadline(err):
 		return &Error{Code: CodeTimeout, Message: "No answer in time: is a worker running on task queue \"" + workflows.TaskQueue + "\"?"}
 	case errors.Is(err, context.Canceled):

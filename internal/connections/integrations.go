@@ -71,6 +71,9 @@ func credentialFault(conn connector.Connector, s secret.String) string {
 	if conn.Token.Auth == connector.AuthTLS {
 		return conn.Name + " takes a client certificate: give a PEM file with the certificate and its private key as --client-secret-file."
 	}
+	if conn.Token.Certificate {
+		return conn.Name + " takes a client secret and a client certificate: give one file as --client-secret-file, with the secret and, after it, the certificate and its private key in PEM."
+	}
 	return conn.Name + " takes signed assertions: give the private key, as PEM or JWK, as --client-secret-file."
 }
 

@@ -29,9 +29,14 @@ type View struct {
 	// GrantEndsAt is when only a new consent helps, where the provider's rules say so.
 	GrantEndsAt *time.Time `json:"grant_ends_at"`
 	// Asleep is set while the token is not renewed because nobody reads it.
-	Asleep     bool     `json:"asleep"`
-	Scopes     []string `json:"scopes"`
-	ConnectURL *string  `json:"connect_url"`
+	Asleep bool `json:"asleep"`
+	// Scopes are those granted, MissingScopes those of RequestedScopes that were not; ConfiguredScopes are what a new
+	// consent would ask for.
+	Scopes           []string `json:"scopes"`
+	RequestedScopes  []string `json:"requested_scopes"`
+	ConfiguredScopes []string `json:"configured_scopes"`
+	MissingScopes    []string `json:"missing_scopes"`
+	ConnectURL       *string  `json:"connect_url"`
 }
 
 // Status reads a connection: from its workflow while it is open and can answer, from the vault otherwise.
@@ -41,7 +46,7 @@ func (c *Client) Status(ctx context.Context, id string) (View, error) {
 		return View{}, err
 	}
 	if workflows.ConnectionStatus(row.Status).Ended() {
-		return c.viewOfRow(row), nil
+		return c.viewOfRow(ctx, row), nil
 	}
 	var status workflows.Status
 	if err := c.query(ctx, id, workflows.QueryStatus, &status); err != nil {
@@ -52,9 +57,15 @@ func (c *Client) Status(ctx context.Context, id string) (View, error) {
 		if row, err = c.row(ctx, id); err != nil {
 			return View{}, err
 		}
-		return c.viewOfRow(row), nil
+		return c.viewOfRow(ctx, row), nil
 	}
-	return viewOfStatus(status), nil
+	if status.Generation != row.Generation {
+		// The grant has been renewed since the row was read.
+		if row, err = c.row(ctx, id); err != nil {
+			return View{}, err
+		}
+	}
+	return c.scopes().addTo(ctx, viewOfStatus(status), row), nil
 }
 
 // List reads rows of the directory, in order of creation.
@@ -64,8 +75,9 @@ func (c *Client) List(ctx context.Context, filter vault.ConnectionFilter) ([]Vie
 		return nil, vaultError(err, "")
 	}
 	views := make([]View, 0, len(rows))
+	scopes := c.scopes()
 	for _, row := range rows {
-		views = append(views, c.viewOf(row, true))
+		views = append(views, scopes.addTo(ctx, c.viewOf(row, true), row))
 	}
 	return views, nil
 }
@@ -119,7 +131,7 @@ func (c *Client) Token(ctx context.Context, id string, minTTL time.Duration) (To
 		return Token{}, reasonError(workflows.ReasonKeyMissing)
 	}
 	c.markRead(ctx, id)
-	return Token{Text: text, Type: row.TokenType, View: c.viewOfRow(row)}, nil
+	return Token{Text: text, Type: row.TokenType, View: c.viewOfRow(ctx, row)}, nil
 }
 
 // markRead notes the read: what nobody reads may sleep. That it cannot be noted is no reason to keep the token back.
@@ -189,8 +201,9 @@ func viewOfStatus(s workflows.Status) View {
 	}
 }
 
-func (c *Client) viewOfRow(row vault.Connection) View {
-	return c.viewOf(row, row.RefreshToken != nil || row.Grant == string(workflows.GrantClientCredentials))
+func (c *Client) viewOfRow(ctx context.Context, row vault.Connection) View {
+	view := c.viewOf(row, row.RefreshToken != nil || row.Grant == string(workflows.GrantClientCredentials))
+	return c.scopes().addTo(ctx, view, row)
 }
 
 // viewOf is viewOfRow for a row that was read without its tokens: renewable says whether one can be had again.
@@ -202,13 +215,10 @@ func (c *Client) viewOf(row vault.Connection, renewable bool) View {
 	view := View{
 		ID: row.ID, Connector: row.Connector, Owner: row.Owner, Status: row.Status, Reason: row.Reason,
 		Message: workflows.Message(status, reason, set), Generation: row.Generation,
-		IssuedAt: optional(row.IssuedAt), ExpiresAt: optional(row.ExpiresAt), Scopes: row.GrantedScopes,
+		IssuedAt: optional(row.IssuedAt), ExpiresAt: optional(row.ExpiresAt), Scopes: listed(row.GrantedScopes),
 	}
 	if status == workflows.StatusActive {
 		view.NextRefreshAt = optional(workflows.NextRenewal(row.ID, set))
-	}
-	if view.Scopes == nil {
-		view.Scopes = []string{}
 	}
 	return view
 }

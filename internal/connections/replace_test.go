@@ -53,6 +53,10 @@ func TestAddConnector_SecretsDoNotFollow(t *testing.T) {
 		"upgrade":       func(c *connector.Connector) { c.Upgrade.URL = "https://as.example/upgrade" },
 		"revoke":        func(c *connector.Connector) { c.Revoke.URL = "https://{shop}.evil.example/revoke" },
 		"step":          func(c *connector.Connector) { c.Steps[0].URL = "https://{shop}.evil.example/me" },
+		"introspection": func(c *connector.Connector) { c.IntrospectURL = "https://{shop}.evil.example/introspect" },
+		"told later": func(c *connector.Connector) {
+			c.Metadata, c.Hosts, c.Refresh.URL = []connector.Capture{{Path: "h"}}, []string{"shop.example"}, "https://{metadata.h}/t"
+		},
 		"another input": func(c *connector.Connector) { c.Inputs[0].Name = "host"; replaceAll(c, "{host}") },
 		"domains":       func(c *connector.Connector) { c.Hosts = []string{"evil.example", "shop.example"} },
 	}

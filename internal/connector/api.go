@@ -1,9 +1,5 @@
 package connector
 
-import (
-	"regexp"
-)
-
 // Authorization is the header that carries an access token to the provider's API, and its value (K21).
 func (c Connector) Authorization(token string) (header, value string) {
 	header, scheme := "Authorization", "Bearer"
@@ -19,20 +15,13 @@ func (c Connector) Authorization(token string) (header, value string) {
 	return header, scheme + " " + token
 }
 
-var metadataVariable = regexp.MustCompile(`\{metadata\.([a-zA-Z0-9_.-]+)\}`)
-
 // BaseURL is where the API is for one account; empty if the connector does not say, or the metadata is not there. The
 // metadata was checked against the connector's hosts when it was captured.
 func (c Connector) BaseURL(metadata map[string]string) string {
 	if c.API == nil {
 		return ""
 	}
-	complete := true
-	base := metadataVariable.ReplaceAllStringFunc(c.API.BaseURL, func(found string) string {
-		value, ok := metadata[metadataVariable.FindStringSubmatch(found)[1]]
-		complete = complete && ok
-		return value
-	})
+	base, complete := fillMetadata(c.API.BaseURL, metadata)
 	if !complete {
 		return ""
 	}

@@ -36,6 +36,8 @@ const (
 // Authorize is the authorization endpoint.
 type Authorize struct {
 	URL string `json:"url"`
+	// Fragment stands after a "#" at the end of the request, as WeChat wants it.
+	Fragment string `json:"fragment,omitempty"`
 	// Params are added to the request (K2).
 	Params map[string]string `json:"params,omitempty"`
 	// PKCE is "S256", or "none" for a provider that refuses it (K6).
@@ -96,8 +98,11 @@ type TokenCall struct {
 	Algorithm string `json:"algorithm,omitempty"`
 	// Audience of assertions: "issuer", "token_url", or a text; the issuer if there is one, else the token URL.
 	Audience string `json:"audience,omitempty"`
-	// Basic are user and password of AuthTemplate, with {client_id} and {client_secret}.
+	// Basic are user and password of AuthTemplate.
 	Basic *BasicTemplate `json:"basic,omitempty"`
+	// Certificate says that the client shows a certificate too, whatever Auth is. The secret is then the client secret
+	// followed by PEM: certificate chain and private key.
+	Certificate bool `json:"certificate,omitempty"`
 	// Method is POST, or GET for providers that take nothing else. With GET everything stands in the URL.
 	Method string `json:"method,omitempty"`
 	// Body is BodyForm or BodyJSON; BodyForm if empty.
@@ -112,7 +117,8 @@ type TokenCall struct {
 	RatePerSecond float64 `json:"rate_per_second,omitempty"`
 }
 
-// BasicTemplate is a way to fill Basic authentication.
+// BasicTemplate is a way to fill Basic authentication, with {client_id}, {client_secret}, and the two in base64:
+// {client_id_base64}, {client_secret_base64}.
 type BasicTemplate struct {
 	User     string `json:"user"`
 	Password string `json:"password"`
@@ -122,9 +128,13 @@ type BasicTemplate struct {
 type Refresh struct {
 	// Rotates is null where nobody knows; it is then taken for true (K15).
 	Rotates *bool `json:"rotates"`
-	// URL and Method are the token endpoint's if empty (K8).
+	// URL and Method are the token endpoint's if empty (K8). The host of URL may be {metadata.NAME}, on one of the
+	// connector's Hosts; until it is known, refreshes go to the token endpoint (K13).
 	URL    string `json:"url,omitempty"`
 	Method string `json:"method,omitempty"`
+	// Auth is how a refresh authenticates, if not as an exchange does: one of the ways that need the client secret
+	// alone, or AuthNone (K7).
+	Auth string `json:"auth,omitempty"`
 	// Params are added; a standard parameter is replaced.
 	Params map[string]string `json:"params,omitempty"`
 	// TokenParam is the name of the parameter that carries the token, if it is not "refresh_token".
@@ -169,22 +179,28 @@ type Upgrade struct {
 type ClientCredentialsCall struct {
 	Scopes []string          `json:"scopes,omitempty"`
 	Params map[string]string `json:"params,omitempty"`
+	// Assertion makes it the JWT bearer grant (RFC 7523 §2.1): the client asks with a JWT that its private key signs,
+	// anew at each renewal (K14). These are the claims beside iss, aud, iat, exp and jti; "sub" must be one of them,
+	// and {client_id} may be named. Token.Audience and Token.Algorithm count for it.
+	Assertion map[string]string `json:"assertion,omitempty"`
 }
 
 // Revoke is how tokens are revoked (K19).
 type Revoke struct {
+	// URL may name {client_id} in its path.
 	URL string `json:"url"`
 	// Method is POST if empty.
 	Method string `json:"method,omitempty"`
 	// Body is BodyForm or BodyJSON; BodyForm if empty.
 	Body string `json:"body,omitempty"`
-	// Auth is "client" (as at the token endpoint) if empty, "bearer" for the access token itself, or "none".
+	// Auth is "client" (as at the token endpoint) if empty, "basic" for the client with Basic whatever that is, "bearer"
+	// for the access token itself, or "none".
 	Auth string `json:"auth,omitempty"`
 	// Token says which is revoked: "both" (refresh token first) if empty, "refresh_token" or "access_token".
 	Token string `json:"token,omitempty"`
 	// TokenParam carries the token; "token" if empty, "-" for none.
 	TokenParam string `json:"token_param,omitempty"`
-	// Params may name {client_id}, Headers {client_id} and {client_secret}, beside inputs.
+	// Params may name {client_id} and {metadata.NAME}, Headers {client_id} and {client_secret}, beside inputs.
 	Params  map[string]string `json:"params,omitempty"`
 	Headers map[string]string `json:"headers,omitempty"`
 }
@@ -192,6 +208,7 @@ type Revoke struct {
 // The values of Revoke.Auth and Revoke.Token.
 const (
 	RevokeAsClient   = "client"
+	RevokeByBasic    = "basic"
 	RevokeByBearer   = "bearer"
 	RevokeWithoutKey = "none"
 	RevokeBoth       = "both"
@@ -208,11 +225,14 @@ func (c Connector) Params(grant string) map[string]string {
 // RefreshCall is the token endpoint as a refresh sees it: the same, but for what Refresh says otherwise.
 func (c Connector) RefreshCall() TokenCall {
 	call := c.Token
-	if c.Refresh.URL != "" {
+	if c.Refresh.URL != "" && !metadataVariable.MatchString(c.Refresh.URL) {
 		call.URL = c.Refresh.URL
 	}
 	if c.Refresh.Method != "" {
 		call.Method = c.Refresh.Method
+	}
+	if c.Refresh.Auth != "" {
+		call.Auth = c.Refresh.Auth
 	}
 	call.Params = c.Refresh.Params
 	if name := c.Refresh.TokenParam; name != "" {
@@ -237,5 +257,23 @@ func (c Connector) UpgradeCall() TokenCall {
 		call.Rename = make(map[string]string)
 	}
 	call.Rename["refresh_token"] = c.Upgrade.TokenParam
+	return call
+}
+
+// ClientCall is a call at another of the provider's endpoints, at which the client authenticates as at the token
+// endpoint: revocation (RFC 7009 §2.1), introspection (RFC 7662 §2.1).
+func (c Connector) ClientCall(url string) TokenCall {
+	call := c.Token
+	call.URL, call.Method, call.Params, call.Drop = url, "", nil, nil
+	return call
+}
+
+// RevokeCall is the revocation endpoint.
+func (c Connector) RevokeCall() TokenCall {
+	call := c.ClientCall(c.Revoke.URL)
+	call.Method, call.Body, call.Params, call.Headers = c.Revoke.Method, c.Revoke.Body, c.Revoke.Params, c.Revoke.Headers
+	if c.Revoke.Auth == RevokeByBasic {
+		call.Auth = AuthBasic
+	}
 	return call
 }

@@ -48,10 +48,11 @@ type Connector struct {
 	ClientCredentials *ClientCredentialsCall `json:"client_credentials,omitempty"`
 	Revoke            *Revoke                `json:"revoke,omitempty"`
 	Sharing           *Sharing               `json:"sharing,omitempty"`
-	// IntrospectURL and UserinfoURL are facts for people.
+	// IntrospectURL is asked when an access token expires if neither its reply nor the connector says so (K11).
 	IntrospectURL string `json:"introspect_url,omitempty"`
-	UserinfoURL   string `json:"userinfo_url,omitempty"`
-	Scopes        Scopes `json:"scopes"`
+	// UserinfoURL is a fact for people.
+	UserinfoURL string `json:"userinfo_url,omitempty"`
+	Scopes      Scopes `json:"scopes"`
 	// ExpiresInDefault is the access token's life in seconds where the reply names none; 0 if unknown.
 	ExpiresInDefault int64 `json:"expires_in_default,omitempty"`
 	// NeverExpires says that the provider's access tokens have no expiry (K14).
@@ -136,7 +137,7 @@ type Step struct {
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers,omitempty"`
 	// Metadata are the values to keep. By convention "account_id" identifies the account and "account_label" names it
-	// for people.
+	// for people. A reconnect is held to the first, or to Sharing.Identity where that is set.
 	Metadata []Capture `json:"metadata"`
 }
 

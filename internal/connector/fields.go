@@ -69,7 +69,7 @@ func (c *Connector) maps() []*map[string]string {
 		list = append(list, &c.Authorize.Params)
 	}
 	if c.ClientCredentials != nil {
-		list = append(list, &c.ClientCredentials.Params)
+		list = append(list, &c.ClientCredentials.Params, &c.ClientCredentials.Assertion)
 	}
 	if c.Upgrade != nil {
 		list = append(list, &c.Upgrade.Params)

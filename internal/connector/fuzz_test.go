@@ -10,7 +10,7 @@ import (
 	"github.com/acme/connections/internal/connector"
 )
 
-// FuzzResolve: whatever is entered, secrets go to a host of the provider, on the path that the connector names.
+// FuzzResolve: whatever is entered, or told by the provider's reply, secrets go to a host of the provider, on the path that the connector names.
 func FuzzResolve(f *testing.F) {
 	ids := []string{"shopify", "keycloak", "zoho", "microsoft"}
 	connectors := make([]connector.Connector, len(ids))
@@ -26,7 +26,12 @@ func FuzzResolve(f *testing.F) {
 			f.Add(uint8(i), value, "master")
 		}
 	}
+	wrike := builtIn(f, "wrike")
+	f.Add(uint8(0), "www.wrike.com", "")
 	f.Fuzz(func(t *testing.T, which uint8, first, second string) {
+		if told := wrike.WithMetadata(map[string]string{"host": first}).Refresh.URL; told != "" {
+			checkExpanded(t, wrike, wrike.Refresh.URL, told)
+		}
 		c := connectors[int(which)%len(connectors)]
 		entered := map[string]string{c.Inputs[0].Name: first}
 		if len(c.Inputs) > 1 {

@@ -94,6 +94,9 @@ func variables(text string) []string {
 	return names
 }
 
+// isClientID: a revocation's URL may name the client, which is filled in when it is called.
+func isClientID(name string) bool { return name == "client_id" }
+
 func expand(text string, values map[string]string) string {
 	if !strings.Contains(text, "{") {
 		return text
@@ -115,7 +118,7 @@ var hostName = regexp.MustCompile(`\A([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-
 
 // expandURL fills a URL and proves that the values have not led it elsewhere.
 func (c Connector) expandURL(text string, values map[string]string) (string, error) {
-	names := variables(text)
+	names := slices.DeleteFunc(variables(text), isClientID)
 	if len(names) == 0 {
 		return text, nil
 	}
@@ -126,7 +129,7 @@ func (c Connector) expandURL(text string, values map[string]string) (string, err
 	}
 	full := expand(text, values)
 	u, err := url.Parse(full)
-	if err != nil || u.User != nil || u.Fragment != "" || u.Host == "" || len(variables(full)) > 0 {
+	if err != nil || u.User != nil || u.Fragment != "" || u.Host == "" || len(slices.DeleteFunc(variables(full), isClientID)) > 0 {
 		return "", inputFault("What was entered does not make a URL of %s. %s", c.Name, c.inputHelp())
 	}
 	if !hostTemplated(text) {

@@ -36,6 +36,7 @@ func (c Connector) Validate() error {
 	c.checkInputs(f)
 	c.checkURLs(f)
 	c.checkCalls(f)
+	c.checkMetadata(f)
 	c.checkReply(f)
 	c.checkCallback(f)
 	c.checkRest(f)
@@ -110,8 +111,13 @@ func (c Connector) templates() []string {
 	var all []string
 	if c.Revoke != nil {
 		c.Revoke = copied(c.Revoke)
+		c.Revoke.URL = strings.ReplaceAll(c.Revoke.URL, "{client_id}", "")
 		c.Revoke.Params = without(c.Revoke.Params, "{client_id}")
 		c.Revoke.Headers = without(c.Revoke.Headers, "{client_id}", "{client_secret}")
+	}
+	if c.ClientCredentials != nil {
+		c.ClientCredentials = copied(c.ClientCredentials)
+		c.ClientCredentials.Assertion = without(c.ClientCredentials.Assertion, "{client_id}")
 	}
 	for _, field := range c.urls() {
 		all = append(all, *field.text)
@@ -167,7 +173,7 @@ func (c Connector) checkURLs(f *faults) {
 }
 
 func (c Connector) checkURL(f *faults, name, raw string) {
-	u, err := url.Parse(variable.ReplaceAllString(raw, "x"))
+	u, err := url.Parse(metadataVariable.ReplaceAllString(variable.ReplaceAllString(raw, "x"), "x"))
 	switch {
 	case err != nil || u.Host == "" || strings.ContainsAny(raw, " \t\r\n\\\"'<>|"):
 		f.add("%s is not a URL", name)

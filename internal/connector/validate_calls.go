@@ -1,5 +1,10 @@
 package connector
 
+import (
+	"slices"
+	"strings"
+)
+
 // auths are the ways to authenticate.
 func auths() []string {
 	return []string{AuthBasic, AuthBasicRaw, AuthPost, AuthNone, AuthPrivateKeyJWT, AuthSecretJWT, AuthTLS, AuthTemplate}
@@ -23,9 +28,7 @@ func (c Connector) checkCalls(f *faults) {
 	f.oneOf("token.algorithm", c.Token.Algorithm, algorithms()...)
 	f.oneOf("token.method", c.Token.Method, "POST", "GET")
 	f.oneOf("token.body", c.Token.Body, BodyForm, BodyJSON)
-	if (c.Token.Auth == AuthTemplate) != (c.Token.Basic != nil) {
-		f.add("token.basic goes with token.auth %q", AuthTemplate)
-	}
+	c.checkCredentials(f)
 	f.oneOf("refresh.method", c.Refresh.Method, "POST", "GET")
 	f.oneOf("refresh.token_source", c.Refresh.TokenSource, FromRefreshToken, FromAccessToken)
 	f.oneOf("refresh.spent_on", c.Refresh.SpentOn, "reply", SpentOnFirstUse)
@@ -36,15 +39,15 @@ func (c Connector) checkCalls(f *faults) {
 		if c.Authorize.URL == "" {
 			f.add("authorize.url is missing")
 		}
+		if strings.ContainsAny(c.Authorize.Fragment, "#{} \t\r\n\"<>") {
+			f.add("authorize.fragment %q: use what stands after the \"#\"", c.Authorize.Fragment)
+		}
 		if c.Authorize.PKCE != "S256" && c.Authorize.PKCE != "none" {
 			f.add("authorize.pkce %q: use \"S256\" or \"none\"", c.Authorize.PKCE)
 		}
 		if c.Token.Auth == AuthNone && c.Authorize.PKCE != "S256" {
 			f.add("a public client (token.auth %q) needs authorize.pkce \"S256\"", AuthNone)
 		}
-	}
-	if c.Token.Auth == AuthNone && c.Allows(ClientCredentials) {
-		f.add("client credentials need a credential: token.auth is %q", AuthNone)
 	}
 	if u := c.Upgrade; u != nil {
 		f.oneOf("upgrade.method", u.Method, "GET", "POST")
@@ -55,16 +58,73 @@ func (c Connector) checkCalls(f *faults) {
 	if r := c.Revoke; r != nil {
 		f.oneOf("revoke.method", r.Method, "POST", "GET", "DELETE")
 		f.oneOf("revoke.body", r.Body, BodyForm, BodyJSON)
-		f.oneOf("revoke.auth", r.Auth, RevokeAsClient, RevokeByBearer, RevokeWithoutKey)
+		f.oneOf("revoke.auth", r.Auth, RevokeAsClient, RevokeByBasic, RevokeByBearer, RevokeWithoutKey)
 		f.oneOf("revoke.token", r.Token, RevokeBoth, FromRefreshToken, FromAccessToken)
 		if r.URL == "" {
 			f.add("revoke.url is missing")
 		}
+		if authority, _, _ := strings.Cut(strings.TrimPrefix(r.URL, "https://"), "/"); strings.Contains(authority, "{client_id}") {
+			f.add("revoke.url: {client_id} may be in the path only")
+		}
+	}
+}
+
+// basicVariables may stand in token.basic.
+func basicVariables() []string {
+	return []string{"client_id", "client_secret", "client_id_base64", "client_secret_base64"}
+}
+
+// secretAuths are the ways to authenticate that need no more than the client secret.
+func secretAuths() []string {
+	return []string{AuthBasic, AuthBasicRaw, AuthPost, AuthTemplate}
+}
+
+// checkCredentials checks that a call is asked for no credential that the client does not have.
+func (c Connector) checkCredentials(f *faults) {
+	if (c.Token.Auth == AuthTemplate) != (c.Token.Basic != nil) {
+		f.add("token.basic goes with token.auth %q", AuthTemplate)
+	}
+	if b := c.Token.Basic; b != nil {
+		for _, name := range variables(b.User + b.Password) {
+			if !slices.Contains(basicVariables(), name) {
+				f.add("token.basic: {%s} is not known: use %s", name, strings.Join(basicVariables(), ", "))
+			}
+		}
+	}
+	hasSecret := slices.Contains(secretAuths(), c.Token.Auth)
+	if c.Token.Certificate && !hasSecret {
+		f.add("token.certificate goes beside a client secret: with token.auth %q say nothing of it", c.Token.Auth)
+	}
+	f.oneOf("refresh.auth", c.Refresh.Auth, AuthBasic, AuthBasicRaw, AuthPost, AuthNone)
+	if c.Refresh.Auth != "" && !hasSecret {
+		f.add("refresh.auth needs a client secret, and token.auth is %q", c.Token.Auth)
+	}
+	var asserts bool
+	if cc := c.ClientCredentials; cc != nil && cc.Assertion != nil {
+		asserts = true
+		if cc.Assertion["sub"] == "" {
+			f.add("client_credentials.assertion needs the claim \"sub\" (RFC 7523 §3): who the token is for")
+		}
+		for _, name := range []string{"iss", "aud", "exp", "iat", "jti"} {
+			if _, ok := cc.Assertion[name]; ok {
+				f.add("client_credentials.assertion: %q is set anew for each assertion", name)
+			}
+		}
+		if c.Token.Auth != AuthNone && c.Token.Auth != AuthPrivateKeyJWT {
+			f.add("client_credentials.assertion is signed with a private key: token.auth must be %q or %q", AuthNone, AuthPrivateKeyJWT)
+		}
+	}
+	if c.Token.Auth == AuthNone && c.Allows(ClientCredentials) && !asserts {
+		f.add("client credentials need a credential: token.auth is %q", AuthNone)
 	}
 }
 
 func (c Connector) checkReply(f *faults) {
 	f.oneOf("reply.expires_unit", c.Reply.ExpiresUnit, "s", "ms", "min")
+	f.oneOf("reply.scope_separator", c.Reply.ScopeSeparator, " ", ",")
+	if s := c.Reply.Second; s != nil && s.AccessToken == "" {
+		f.add("reply.second needs an access_token: the path of the second one")
+	}
 	if s := c.Reply.Success; s != nil && (s.Path == "" || s.Equals == "") {
 		f.add("reply.success needs a path and what it equals")
 	}
@@ -73,7 +133,7 @@ func (c Connector) checkReply(f *faults) {
 			f.add("reply.errors: a rule says nothing: means is missing")
 		}
 		f.oneOf("reply.errors: means", rule.Means, Meanings()...)
-		f.oneOf("reply.errors: phase", rule.Phase, "exchange", "refresh", "client_credentials")
+		f.oneOf("reply.errors: phase", rule.Phase, "exchange", "refresh", "client_credentials", "revoke")
 		if rule.Equals == "" && rule.Contains == "" {
 			f.add("reply.errors: a rule must look at a text (equals or contains): a status alone proves nothing")
 		}

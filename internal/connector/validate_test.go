@@ -53,6 +53,11 @@ func TestValidate_EachRule(t *testing.T) {
 	revoke := func(r connector.Revoke) func(*connector.Connector) {
 		return func(c *connector.Connector) { c.Revoke = &r }
 	}
+	asserts := func(auth string, claims map[string]string) func(*connector.Connector) {
+		return func(c *connector.Connector) {
+			c.Token.Auth, c.ClientCredentials = auth, &connector.ClientCredentialsCall{Assertion: claims}
+		}
+	}
 	step := func(s connector.Step) func(*connector.Connector) {
 		return func(c *connector.Connector) { c.Steps = []connector.Step{s} }
 	}
@@ -117,6 +122,18 @@ func TestValidate_EachRule(t *testing.T) {
 		{`token.body "xml"`, func(c *connector.Connector) { c.Token.Body = "xml" }},
 		{`token.basic goes with`, func(c *connector.Connector) { c.Token.Auth = connector.AuthTemplate }},
 		{`token.basic goes with`, func(c *connector.Connector) { c.Token.Basic = &connector.BasicTemplate{} }},
+		{`token.basic: {secret} is not known`, func(c *connector.Connector) {
+			c.Token.Auth, c.Token.Basic = connector.AuthTemplate, &connector.BasicTemplate{User: "{secret}"}
+		}},
+		{`token.certificate goes beside a client secret`, func(c *connector.Connector) { c.Token.Auth, c.Token.Certificate = connector.AuthTLS, true }},
+		{`refresh.auth "private_key_jwt"`, func(c *connector.Connector) { c.Refresh.Auth = connector.AuthPrivateKeyJWT }},
+		{`refresh.auth needs a client secret`, func(c *connector.Connector) {
+			c.Token.Auth, c.Refresh.Auth = connector.AuthPrivateKeyJWT, connector.AuthBasic
+		}},
+		{`assertion needs the claim "sub"`, asserts(connector.AuthNone, map[string]string{})},
+		{`assertion: "aud" is set anew`, asserts(connector.AuthNone, map[string]string{"sub": "{client_id}", "aud": "https://as.example"})},
+		{`assertion is signed with a private key`, asserts(connector.AuthPost, map[string]string{"sub": "{client_id}"})},
+		{`{user} is not among the inputs`, asserts(connector.AuthNone, map[string]string{"sub": "{user}"})},
 		{`refresh.method "PUT"`, func(c *connector.Connector) { c.Refresh.Method = "PUT" }},
 		{`refresh.token_source "id_token"`, func(c *connector.Connector) { c.Refresh.TokenSource = "id_token" }},
 		{`refresh.spent_on "never"`, func(c *connector.Connector) { c.Refresh.SpentOn = "never" }},
@@ -124,6 +141,19 @@ func TestValidate_EachRule(t *testing.T) {
 		{`authorize.url is missing`, func(c *connector.Connector) { c.Authorize.URL = "" }},
 		{`authorize.pkce "plain"`, func(c *connector.Connector) { c.Authorize.PKCE = "plain" }},
 		{`authorize.pkce ""`, func(c *connector.Connector) { c.Authorize.PKCE = "" }},
+		{`authorize.fragment "#here"`, func(c *connector.Connector) { c.Authorize.Fragment = "#here" }},
+		{`{metadata.host}: nothing tells it`, func(c *connector.Connector) {
+			c.Refresh.URL, c.Hosts = "https://{metadata.host}/token", []string{"as.example"}
+		}},
+		{`only its host may be one that the provider tells`, func(c *connector.Connector) {
+			c.Refresh.URL, c.Metadata, c.Hosts = "https://as.example/{metadata.host}/token", []connector.Capture{{Path: "host"}}, []string{"as.example"}
+		}},
+		{`its host is one that the provider tells`, func(c *connector.Connector) {
+			c.Refresh.URL, c.Metadata = "https://{metadata.host}/token", []connector.Capture{{Path: "host"}}
+			c.App = connector.AppCustomer
+		}},
+		{`{metadata.host} is filled in`, func(c *connector.Connector) { c.Token.Params = map[string]string{"h": "{metadata.host}"} }},
+		{`{metadata.host} is filled in`, func(c *connector.Connector) { c.Authorize.URL = "https://as.example/{metadata.host}" }},
 		{`a public client`, func(c *connector.Connector) { c.Token.Auth, c.Authorize.PKCE = connector.AuthNone, "none" }},
 		{`client credentials need a credential`, func(c *connector.Connector) { c.Token.Auth = connector.AuthNone }},
 		{`upgrade needs a url and a token_param`, func(c *connector.Connector) { c.Upgrade = &connector.Upgrade{} }},
@@ -131,14 +161,18 @@ func TestValidate_EachRule(t *testing.T) {
 		{`revoke.url is missing`, revoke(connector.Revoke{})},
 		{`revoke.method "PUT"`, revoke(connector.Revoke{Method: "PUT"})},
 		{`revoke.body "xml"`, revoke(connector.Revoke{Body: "xml"})},
-		{`revoke.auth "basic"`, revoke(connector.Revoke{Auth: "basic"})},
+		{`revoke.auth "post"`, revoke(connector.Revoke{Auth: "post"})},
+		{`revoke.url: {client_id} may be in the path only`, revoke(connector.Revoke{URL: "https://{client_id}.as.example/r"})},
+		{`{client_id} is not among the inputs`, func(c *connector.Connector) { c.Token.URL = "https://as.example/{client_id}" }},
 		{`revoke.token "id_token"`, revoke(connector.Revoke{Token: "id_token"})},
 
 		{`reply.expires_unit "h"`, func(c *connector.Connector) { c.Reply.ExpiresUnit = "h" }},
 		{`reply.success needs`, func(c *connector.Connector) { c.Reply.Success = &connector.Success{Path: "ok"} }},
 		{`means is missing`, rule(connector.ErrorRule{Equals: "a"})},
 		{`reply.errors: means "retry"`, rule(connector.ErrorRule{Equals: "a", Means: "retry"})},
-		{`reply.errors: phase "revoke"`, rule(connector.ErrorRule{Equals: "a", Means: "throttled", Phase: "revoke"})},
+		{`reply.errors: phase "identify"`, rule(connector.ErrorRule{Equals: "a", Means: "throttled", Phase: "identify"})},
+		{`reply.scope_separator ";"`, func(c *connector.Connector) { c.Reply.ScopeSeparator = ";" }},
+		{`reply.second needs an access_token`, func(c *connector.Connector) { c.Reply.Second = &connector.Second{Scope: "user.scope"} }},
 		{`a status alone proves nothing`, rule(connector.ErrorRule{Status: 400, Means: "invalid_grant"})},
 
 		{`it needs a param and a pattern`, capture(connector.CallbackValue{Param: "realmId"})},
@@ -186,6 +220,14 @@ func TestValidate_Allows(t *testing.T) {
 				URL: "https://as.example/r", Params: map[string]string{"c": "{client_id}"},
 				Headers: map[string]string{"A": "{client_id}:{client_secret}"},
 			}
+		},
+		"a refresh at the account's own host": func(c *connector.Connector) {
+			c.Hosts, c.Metadata = []string{"as.example"}, []connector.Capture{{Path: "host", Hosts: []string{"as.example"}}}
+			c.Refresh.URL = "https://{metadata.host}/token"
+		},
+		"a client that its assertion alone proves": func(c *connector.Connector) {
+			c.Token.Auth = connector.AuthNone
+			c.ClientCredentials = &connector.ClientCredentialsCall{Assertion: map[string]string{"sub": "{client_id}"}}
 		},
 		"any host, with the customer's own app": func(c *connector.Connector) {
 			c.Inputs = []connector.Input{{Name: "host", Label: "Host", Example: "id.example.com", Pattern: "^[a-z.]+$"}}

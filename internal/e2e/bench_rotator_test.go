@@ -24,10 +24,15 @@ type rotator struct {
 }
 
 // newRotator serves access tokens of the given length and life.
-func newRotator(t testing.TB, length int, life time.Duration) *rotator {
+func newRotator(t testing.TB, length int, life time.Duration, https bool) *rotator {
 	t.Helper()
 	r := &rotator{life: life, token: strings.Repeat("t", length), live: make(map[string]bool)}
-	r.Server = httptest.NewServer(r)
+	r.Server = httptest.NewUnstartedServer(r)
+	if https {
+		r.StartTLS()
+	} else {
+		r.Start()
+	}
 	t.Cleanup(r.Close)
 	return r
 }

@@ -9,9 +9,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
@@ -100,6 +102,16 @@ func (i *insider) learn(id string) {
 	}
 }
 
+// appSecret is the secret of the platform's app at the sandbox.
+func (i *insider) appSecret() string {
+	i.t.Helper()
+	app, err := i.store.Integration(i.t.Context(), connections.PlatformIntegrationID("sandbox", ""))
+	require.NoError(i.t, err)
+	secret, err := i.keys.Vault.OpenString(keyring.ClientSecret(app.ID), app.Secrets[0])
+	require.NoError(i.t, err)
+	return secret.Reveal()
+}
+
 // machineSecret is the secret of the sandbox's machine client.
 func (i *insider) machineSecret(s *system) string {
 	i.t.Helper()
@@ -110,6 +122,12 @@ func (i *insider) machineSecret(s *system) string {
 
 // consent gives consent and learns every secret that passes the browser, and the PKCE verifier behind it.
 func (i *insider) consent(link string) *browser {
+	i.t.Helper()
+	return i.consentAs("demo", link)
+}
+
+// consentAs is consent for another user of the sandbox.
+func (i *insider) consentAs(user, link string) *browser {
 	i.t.Helper()
 	i.known.add("link secret", link[strings.LastIndex(link, "/")+1:])
 	b := newBrowser(i.t)
@@ -126,7 +144,7 @@ func (i *insider) consent(link string) *browser {
 			i.known.add("PKCE verifier", verifier.Reveal())
 		}
 	}
-	b.submit("username", "demo", "password", "demo")
+	b.submit("username", user, "password", user)
 	b.submit("decision", "allow")
 	for _, visited := range b.visited {
 		u, err := url.Parse(visited)
@@ -216,6 +234,53 @@ func TestCanary(t *testing.T) {
 	run("token", code.ID)
 	run("integrations", "-o", "json")
 
+	// A reconnect from another account, refused: the sandbox's own tokens, and some that are known.
+	refused := in.consentAs("ada", *s.view("reconnect", code.ID).ConnectURL).outcome()
+	require.Contains(t, refused.page, "another account")
+	told := filepath.Join(t.TempDir(), "told.json")
+	require.NoError(t, os.WriteFile(told, []byte(`{"id":"told","name":"Told","grants":["authorization_code"],"issuer":"`+s.dev.Sandbox.Issuer+
+		`","discovery":true,"scopes":{"default":["openid","offline_access"]},"metadata":[{"path":"account","as":"account_id"}]}`), 0o600))
+	require.Zero(t, run("connectors", "add", told).exit)
+	r = s.starterWith(in.appSecret(), "integrations", "set", "told", "--client-id", "sandbox-app", "--client-secret-file", "-")
+	require.Zero(t, r.exit, r.stderr)
+	account := s.view("connect", "told", "--owner", "acme")
+	link, strangers := *account.ConnectURL, (*browser)(nil)
+	for _, name := range []string{"the right", "another"} {
+		for _, kind := range []string{"access", "refresh"} {
+			in.known.add(kind+" token of "+name+" account", "canary-of-"+name+"-account-"+kind)
+		}
+		faults(`{"count":1,"grant":"authorization_code","status":200,"body":"{\"account\":\"` + name + `\",\"access_token\":\"canary-of-` + name +
+			`-account-access\",\"refresh_token\":\"canary-of-` + name + `-account-refresh\"}","content_type":"application/json"}`)
+		strangers = in.consent(link).outcome()
+		link = *s.view("reconnect", account.ID).ConnectURL
+	}
+	require.Contains(t, strangers.page, "another account")
+	faults(`{}`)
+	run("status", account.ID)
+	run("explain", account.ID)
+
+	// An app that is rejected opens its breaker, whose workflow sees it too; and the reconciler looks at everything.
+	others := []string{own.ID}
+	for range 2 {
+		other := s.view("connect", "own", "--grant", "client_credentials", "--scope", "contacts.read", "--policy", "always_fresh", "--wait")
+		in.learn(other.ID)
+		others = append(others, other.ID)
+	}
+	faults(`{"status":401,"body":"{\"error\":\"invalid_client\",\"error_description\":\"canary-in-a-provider-text\"}","content_type":"application/json"}`)
+	for _, id := range others {
+		require.NotZero(t, run("refresh", id).exit)
+	}
+	require.Eventually(t, func() bool {
+		open, err := in.store.OpenBreakers(t.Context())
+		return err == nil && len(open) == 1
+	}, patience, 100*time.Millisecond)
+	faults(`{}`)
+	suspended := run("refresh", others[1])
+	require.NotZero(t, suspended.exit)
+	run("status", others[1])
+	require.Contains(t, run("integrations").stdout, "client_rejected", "an operator sees it")
+	run("reconcile", "--include-young", "-o", "json")
+
 	// Reconnect, then disconnect both.
 	again := s.view("reconnect", code.ID)
 	more := in.consent(*again.ConnectURL)
@@ -239,6 +304,7 @@ func TestCanary(t *testing.T) {
 
 	require.GreaterOrEqual(t, len(in.known.known), 18, "the test knows what to look for")
 	executions := s.executions()
+	require.True(t, slices.ContainsFunc(executions, func(e execution) bool { return strings.HasPrefix(e.workflowID, "breaker/") }))
 	for _, e := range executions {
 		content, err := protojson.Marshal(e.history)
 		require.NoError(t, err)
@@ -250,7 +316,7 @@ func TestCanary(t *testing.T) {
 			in.search("an event of "+e.workflowID, raw)
 		}
 	}
-	for _, b := range []*browser{pages, more} {
+	for _, b := range []*browser{pages, more, refused, strangers} {
 		for _, page := range b.pages {
 			in.known.except("link secret", func() { in.search("a page", []byte(page)) })
 		}

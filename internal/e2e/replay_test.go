@@ -66,7 +66,9 @@ func (s *system) executions() []execution {
 func (s *system) replayAll() {
 	s.t.Helper()
 	replayer := worker.NewWorkflowReplayer()
+	replayer.RegisterWorkflowWithOptions(workflows.Breaker, workflow.RegisterOptions{Name: workflows.TypeBreaker})
 	replayer.RegisterWorkflowWithOptions(workflows.Connection, workflow.RegisterOptions{Name: workflows.TypeConnection})
+	replayer.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.TypeReconcile})
 	for i, e := range s.executions() {
 		require.NoError(s.t, replayer.ReplayWorkflowHistory(tlog.NewStructuredLogger(slog.New(slog.DiscardHandler)), e.history), e.workflowID)
 		require.Less(s.t, len(e.history.GetEvents()), 600)

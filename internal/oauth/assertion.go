@@ -22,14 +22,32 @@ import (
 // assertionType is the value of client_assertion_type (RFC 7523 §2.2).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
+// jwtGrant is the grant type of RFC 7523 §2.1.
+const jwtGrant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
 // assertionLife is short: each attempt makes its own.
 const assertionLife = time.Minute
 
 // errCredential: the integration's secret is not what its way of authentication needs.
 var errCredential = errors.New("oauth: unusable credential")
 
-// assertion is a JWT that proves who the client is (RFC 7523 §3): a new one for each attempt.
-func assertion(conn connector.Connector, call connector.TokenCall, app App, now time.Time) (string, error) {
+// clientAssertion is a JWT that proves who the client is (RFC 7523 §2.2).
+func clientAssertion(conn connector.Connector, call connector.TokenCall, app App, now time.Time) (string, error) {
+	return assertion(conn, call, app, map[string]string{"sub": app.ClientID}, now)
+}
+
+// grantAssertion is a JWT that is the grant itself (RFC 7523 §2.1).
+func grantAssertion(conn connector.Connector, call connector.TokenCall, app App, now time.Time) (string, error) {
+	claims := make(map[string]string, len(conn.ClientCredentials.Assertion))
+	for name, text := range conn.ClientCredentials.Assertion {
+		claims[name] = strings.ReplaceAll(text, "{client_id}", app.ClientID)
+	}
+	return assertion(conn, call, app, claims, now)
+}
+
+// assertion is a JWT of the client's with these claims and those that each must have (RFC 7523 §3): a new one for each
+// attempt.
+func assertion(conn connector.Connector, call connector.TokenCall, app App, said map[string]string, now time.Time) (string, error) {
 	key, err := signingKey(call.Auth, app.Secret.Reveal())
 	if err != nil {
 		return "", err
@@ -46,14 +64,18 @@ func assertion(conn connector.Connector, call connector.TokenCall, app App, now 
 	if err != nil {
 		return "", errCredential
 	}
-	claims, err := json.Marshal(map[string]any{
-		"iss": app.ClientID, "sub": app.ClientID, "aud": audience(conn, call), "jti": uuid.NewString(),
+	claims := map[string]any{
+		"iss": app.ClientID, "aud": audience(conn, call), "jti": uuid.NewString(),
 		"iat": now.Unix(), "exp": now.Add(assertionLife).Unix(),
-	})
+	}
+	for name, text := range said {
+		claims[name] = text
+	}
+	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
-	signed, err := signer.Sign(claims)
+	signed, err := signer.Sign(payload)
 	if err != nil {
 		return "", errCredential
 	}
@@ -73,12 +95,13 @@ func audience(conn connector.Connector, call connector.TokenCall) string {
 
 // UsableCredential reports whether a secret is what the connector's way to authenticate needs.
 func UsableCredential(conn connector.Connector, s secret.String) bool {
-	switch conn.Token.Auth {
-	case connector.AuthTLS:
-		_, err := tls.X509KeyPair([]byte(s.Reveal()), []byte(s.Reveal()))
-		return err == nil
-	case connector.AuthPrivateKeyJWT:
-		_, err := assertion(conn, conn.Token, App{Secret: s}, time.Time{})
+	app, certificate := App{Secret: s}.split(conn.Token)
+	switch {
+	case conn.Token.Auth == connector.AuthTLS, conn.Token.Certificate:
+		_, err := tls.X509KeyPair([]byte(certificate), []byte(certificate))
+		return err == nil && !app.Secret.Empty()
+	case conn.Token.Auth == connector.AuthPrivateKeyJWT, conn.ClientCredentials != nil && conn.ClientCredentials.Assertion != nil:
+		_, err := clientAssertion(conn, conn.Token, app, time.Time{})
 		return err == nil
 	default:
 		return true

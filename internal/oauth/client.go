@@ -44,7 +44,8 @@ type Client struct {
 	roots   *x509.CertPool
 }
 
-// NewClient makes a client whose calls take at most timeout, connecting and reading included.
+// NewClient makes a client whose calls take at most timeout, connecting and reading included; a grant's reply is read
+// for a second more. A context's deadline shortens it: after that nothing is sent any more.
 func NewClient(timeout time.Duration, now func() time.Time) *Client {
 	return &Client{timeout: timeout, now: now}
 }
@@ -82,7 +83,11 @@ func AuthorizeURL(c connector.Connector, clientID, redirectURI, state string, ve
 		}
 		rename["state"] = c.Callback.StateParam
 	}
-	return renamed(config.AuthCodeURL(state, options...), rename, c.Authorize.Drop)
+	full := renamed(config.AuthCodeURL(state, options...), rename, c.Authorize.Drop)
+	if c.Authorize.Fragment != "" {
+		full += "#" + c.Authorize.Fragment
+	}
+	return full
 }
 
 // renamed gives an authorization URL the provider's own names, and leaves out what it does not want.
@@ -173,13 +178,21 @@ func (c *Client) renew(ctx context.Context, t *transport, token secret.String) (
 	})
 }
 
-// ClientCredentials asks with the app's own credentials (RFC 6749 §4.4.2). The error is a [*Failure].
+// ClientCredentials asks with the app's own credentials (RFC 6749 §4.4.2), or with an assertion that its key signs
+// (RFC 7523 §2.1). The error is a [*Failure].
 func (c *Client) ClientCredentials(ctx context.Context, conn connector.Connector, app App, scopes []string, hooks Hooks) (Reply, error) {
 	call := conn.Token
 	call.Params = conn.Params(connector.ClientCredentials)
 	t := c.transport(conn, call, app, ClientCredentials, hooks)
 	config := clientcredentials.Config{
 		ClientID: app.ClientID, ClientSecret: app.Secret.Reveal(), TokenURL: call.URL, AuthStyle: oauth2.AuthStyleInParams,
+	}
+	if cc := conn.ClientCredentials; cc != nil && cc.Assertion != nil {
+		signed, err := grantAssertion(conn, call, app, c.now())
+		if err != nil {
+			return Reply{}, &Failure{Kind: CredentialUnusable, Phase: ClientCredentials}
+		}
+		t.extra = map[string]string{"grant_type": jwtGrant, "assertion": signed}
 	}
 	if len(scopes) > 0 {
 		config.Scopes = []string{strings.Join(scopes, conn.Scopes.Separator)}
@@ -190,10 +203,25 @@ func (c *Client) ClientCredentials(ctx context.Context, conn connector.Connector
 	})
 }
 
+// split takes the client certificate, in PEM, from the secret that it is kept with, or that it is; empty if the call has
+// none.
+func (a App) split(call connector.TokenCall) (app App, certificate string) {
+	text := a.Secret.Reveal()
+	switch begin := strings.Index(text, "-----BEGIN "); {
+	case call.Auth == connector.AuthTLS:
+		certificate = text
+	case call.Certificate && begin >= 0:
+		a.Secret, certificate = secret.New(strings.TrimSpace(text[:begin])), text[begin:]
+	}
+	return a, certificate
+}
+
 // transport makes the transport of one call.
 func (c *Client) transport(conn connector.Connector, call connector.TokenCall, app App, phase Phase, hooks Hooks) *transport {
+	app, certificate := app.split(call)
 	return &transport{
-		connector: conn, call: call, app: app, phase: phase, hooks: hooks, now: c.now, roots: c.roots, authenticate: true,
+		connector: conn, call: call, app: app, certificate: certificate, phase: phase, hooks: hooks, now: c.now, roots: c.roots,
+		authenticate: true,
 	}
 }
 
@@ -208,7 +236,11 @@ func (t *transport) config() oauth2.Config {
 
 // call runs one x/oauth2 call through a transport made for it, and reads the result from the raw reply.
 func (c *Client) call(ctx context.Context, t *transport, run func(context.Context) error) (Reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	t.limit = time.Now().Add(c.timeout)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(t.limit) {
+		t.limit = deadline
+	}
+	ctx, cancel := patience(ctx, t.limit)
 	defer cancel()
 	err := run(context.WithValue(ctx, oauth2.HTTPClient, t.client()))
 	return t.result(err)

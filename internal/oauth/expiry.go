@@ -23,14 +23,7 @@ const (
 
 // life is how long the access token lives, in whatever way the reply says it; 0 if it says nothing.
 func (o object) life(conn connector.Connector, token string, issued time.Time) time.Duration {
-	unit := time.Second
-	switch conn.Reply.ExpiresUnit {
-	case "ms":
-		unit = time.Millisecond
-	case "min":
-		unit = time.Minute
-	}
-	if life := duration(text(o.any(conn.Reply.ExpiresIn, "expires_in")), unit, maxLife); life > 0 {
+	if life := duration(text(o.any(conn.Reply.ExpiresIn, "expires_in")), expiresUnit(conn), maxLife); life > 0 {
 		return life
 	}
 	if at := moment(text(o.any(conn.Reply.ExpiresAt, "expires_at"))); at.After(issued) {
@@ -42,6 +35,29 @@ func (o object) life(conn connector.Connector, token string, issued time.Time) t
 		}
 	}
 	return 0
+}
+
+// refreshLife is how long the refresh token lives; 0 if the reply does not say.
+func (o object) refreshLife(conn connector.Connector, issued time.Time) time.Duration {
+	if life := duration(text(find(o, orElse(conn.Reply.RefreshExpiresIn, "refresh_token_expires_in"))), time.Second, maxRefreshLife); life > 0 {
+		return life
+	}
+	if conn.Reply.RefreshExpiresAt == "" {
+		return 0
+	}
+	return min(max(moment(text(find(o, conn.Reply.RefreshExpiresAt))).Sub(issued), 0), maxRefreshLife)
+}
+
+// expiresUnit is the unit of lives in replies.
+func expiresUnit(conn connector.Connector) time.Duration {
+	switch conn.Reply.ExpiresUnit {
+	case "ms":
+		return time.Millisecond
+	case "min":
+		return time.Minute
+	default:
+		return time.Second
+	}
 }
 
 // duration reads a number of units, in whatever way it is written; 0 if it says nothing.

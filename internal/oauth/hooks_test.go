@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -141,4 +142,43 @@ func TestHooks_BeforeSendSeesTheDeadline(t *testing.T) {
 		return nil
 	}})
 	require.NoError(t, err)
+}
+
+// TestHooks_NothingIsSentLate: by the time that the caller has said yes, another process may have taken its place.
+func TestHooks_NothingIsSentLate(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ timeout, deadline time.Duration }{
+		"past the client's timeout":  {100 * time.Millisecond, time.Minute},
+		"past the caller's deadline": {time.Minute, 100 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := replying(t, 200, goodReply)
+			ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
+			defer cancel()
+			_, err := oauth.NewClient(c.timeout, noon).Refresh(ctx, p.connector(), app(), oauth.Renewal{Token: secret.New("rt")}, oauth.Hooks{
+				BeforeSend: func(ctx context.Context) error { <-ctx.Done(); return nil },
+			})
+			f := failureOf(t, err, oauth.Fenced)
+			require.False(t, f.Sent)
+			require.NoError(t, f.Unwrap(), "the clock's verdict, not an error of the caller's")
+			p.Close()
+			require.Empty(t, p.requests())
+		})
+	}
+}
+
+// TestHooks_AReplyThatIsThereIsReadAfterTheLimit: a process that was frozen past its limit finds the reply in the
+// socket.
+func TestHooks_AReplyThatIsThereIsReadAfterTheLimit(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	p := newProvider(t, func(w http.ResponseWriter, _ *http.Request) {
+		<-ctx.Done()
+		_, _ = io.WriteString(w, goodReply)
+	})
+	reply, err := newClient().Refresh(ctx, p.connector(), app(), oauth.Renewal{Token: secret.New("rt")}, oauth.Hooks{})
+	require.NoError(t, err)
+	require.Equal(t, "rt", reply.RefreshToken.Reveal())
 }

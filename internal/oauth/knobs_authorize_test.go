@@ -114,6 +114,15 @@ func TestKnob_AuthorizeURL(t *testing.T) {
 			nil,
 			map[string]string{"client_id": "id", "response_type": "code", "redirect_uri": theRedirect, "relay": "st"},
 		},
+		"WeChat: a fragment at the end": {
+			func(c *connector.Connector) {
+				comma(c)
+				c.Authorize.PKCE, c.Authorize.Fragment = "none", "wechat_redirect"
+				c.Authorize.Rename = map[string]string{"client_id": "appid"}
+			},
+			[]string{"snsapi_login"},
+			map[string]string{"appid": "id", "response_type": "code", "redirect_uri": theRedirect, "state": "st", "scope": "snsapi_login"},
+		},
 		"two names change places": {
 			func(c *connector.Connector) {
 				c.Authorize.PKCE = "none"
@@ -133,6 +142,7 @@ func TestKnob_AuthorizeURL(t *testing.T) {
 				u, err := url.Parse(full)
 				require.NoError(t, err)
 				require.Equal(t, c.want, flat(t, u.Query()))
+				require.Equal(t, conn.Authorize.Fragment, u.Fragment)
 			}
 			require.Len(t, conn.Authorize.Rename, before, "a connector is shared: nothing writes to it")
 		})

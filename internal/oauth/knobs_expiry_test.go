@@ -122,3 +122,28 @@ func TestKnob_RefreshExpiry(t *testing.T) {
 		})
 	}
 }
+
+// TestKnob_RefreshExpiry_PointInTime: the same, where the provider names no life (K16).
+func TestKnob_RefreshExpiry_PointInTime(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ path, member, want string }{
+		"Clover: an epoch":                      {"refresh_token_expiration", fmt.Sprintf(`"refresh_token_expiration":%d`, noon().Add(time.Hour).Unix()), "2026-07-01T13:00:00Z"},
+		"an epoch in milliseconds":              {"refresh_token_expiration", fmt.Sprintf(`"refresh_token_expiration":%d`, noon().Add(time.Hour).UnixMilli()), "2026-07-01T13:00:00Z"},
+		"RFC 3339, further down":                {"rt.until", `"rt":{"until":"2026-07-31T12:00:00+00:00"}`, "2026-07-31T12:00:00Z"},
+		"a life before a point in time":         {"until", `"refresh_token_expires_in":60,"until":"2026-07-31T12:00:00Z"`, "2026-07-01T12:01:00Z"},
+		"ten years at most":                     {"until", `"until":"2126-07-31T12:00:00Z"`, "2036-06-28T12:00:00Z"},
+		"in the past":                           {"until", `"until":"2020-07-31T12:00:00Z"`, ""},
+		"absent":                                {"until", `"x":1`, ""},
+		"words":                                 {"until", `"until":"never"`, ""},
+		"a point in time that nobody asked for": {"", `"until":"2026-07-31T12:00:00Z"`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := told(t, refreshAs, 200, `{"access_token":"at","refresh_token":"rt",`+c.member+`}`, func(conn *connector.Connector) {
+				conn.Reply.RefreshExpiresAt = c.path
+			})
+			require.NoError(t, err)
+			require.Equal(t, c.want, got.Metadata[oauth.MetadataRefreshExpiresAt])
+		})
+	}
+}

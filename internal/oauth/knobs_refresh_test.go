@@ -91,6 +91,48 @@ func TestKnob_Gusto(t *testing.T) {
 	})
 }
 
+// TestKnob_Keap: Basic with a refresh, and in the body with the exchange (K7).
+func TestKnob_Keap(t *testing.T) {
+	t.Parallel()
+	keap := func(c *connector.Connector) {
+		c.Authorize.PKCE, c.Token.Auth, c.Refresh.Auth = "none", connector.AuthPost, connector.AuthBasic
+	}
+	requireKnob(t, expected{form: map[string]string{
+		"grant_type": "authorization_code", "code": theCode, "redirect_uri": theRedirect, "client_id": "id", "client_secret": canary + "-secret",
+	}}, exchangeAs, keap)
+	s := newStrict(t, expected{
+		header: map[string]string{"Authorization": basic("id", canary+"-secret")},
+		form:   map[string]string{"grant_type": "refresh_token", "refresh_token": theToken},
+	}, goodReply)
+	_, err := refreshAs(t, s.connector(keap), app())
+	require.NoError(t, err)
+	_, err = refreshAs(t, s.connector(post), app())
+	requireFailure(t, err, oauth.AppRefused)
+}
+
+// TestKnob_Wrike: an account's refreshes go to its own host, once the provider has told it (K8, K13).
+func TestKnob_Wrike(t *testing.T) {
+	t.Parallel()
+	common, own := replying(t, 200, `{"access_token":"at","refresh_token":"rt","host":"www.wrike.com"}`), replying(t, 200, goodReply)
+	conn := common.connector(func(c *connector.Connector) {
+		c.Hosts = []string{"wrike.com"}
+		c.Metadata = []connector.Capture{{Path: "host", Hosts: []string{"wrike.com"}}}
+		c.Refresh.URL = "http://{metadata.host}/oauth2/token"
+	})
+	got, err := exchangeAs(t, conn, app())
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"host": "www.wrike.com"}, got.Metadata)
+	for _, unknown := range []connector.Connector{conn, conn.WithMetadata(nil), conn.WithMetadata(map[string]string{"host": "evil.example"})} {
+		_, err = refreshAs(t, unknown, app())
+		require.NoError(t, err)
+	}
+	require.Len(t, common.requests(), 4)
+	_, err = refreshAs(t, conn.WithMetadata(map[string]string{"host": own.Listener.Addr().String()}), app())
+	require.NoError(t, err)
+	require.Equal(t, "/oauth2/token", own.only(t).path)
+	require.Len(t, common.requests(), 4)
+}
+
 // TestKnob_EBay: the scopes go with every refresh, in the provider's way to write them.
 func TestKnob_EBay(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,9 @@
 package oauth_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -51,6 +53,46 @@ func TestKnob_Slack_UserToken(t *testing.T) {
 	require.True(t, got.RefreshToken.Empty())
 
 	_, err = told(t, exchangeAs, 200, `{"ok":true,"access_token":"`+canary+`","authed_user":{"id":"U1"}}`, slackUser)
+	requireFailure(t, err, oauth.Unreadable)
+}
+
+// TestKnob_Slack_Second: what is granted beside the first credential stays apart from it (K9).
+func TestKnob_Slack_Second(t *testing.T) {
+	t.Parallel()
+	slack := func(c *connector.Connector) {
+		comma(c)
+		c.Reply.Second = &connector.Second{
+			AccessToken: "authed_user.access_token", RefreshToken: "authed_user.refresh_token", TokenType: "authed_user.token_type",
+			Scope: "authed_user.scope", ExpiresIn: "authed_user.expires_in",
+		}
+	}
+	const bot = `{"ok":true,"access_token":"at","refresh_token":"rt","token_type":"bot","expires_in":43200,"scope":"chat:write,team:read"`
+	got, err := told(t, exchangeAs, 200, bot+`,"authed_user":{"id":"U1","access_token":"user-at","refresh_token":"user-rt","token_type":"user","expires_in":3600,"scope":"search:read,users:read"}}`, slack)
+	require.NoError(t, err)
+	require.Equal(t, "at", got.AccessToken.Reveal())
+	require.Equal(t, "rt", got.RefreshToken.Reveal())
+	require.Equal(t, []string{"chat:write", "team:read"}, got.Scopes)
+	require.Equal(t, "user-at", got.Second.AccessToken.Reveal())
+	require.Equal(t, "user-rt", got.Second.RefreshToken.Reveal())
+	require.Equal(t, "user", got.Second.TokenType)
+	require.Equal(t, []string{"search:read", "users:read"}, got.Second.Scopes)
+	require.Equal(t, noon().Add(time.Hour), got.Second.ExpiresAt)
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", got.Second, got.Second, *got.Second), "user-")
+
+	// Without rotation it has no more than a token; what stands in the standard places is the bot's alone.
+	got, err = told(t, exchangeAs, 200, bot+`,"authed_user":{"id":"U1","access_token":"user-at"}}`, slack)
+	require.NoError(t, err)
+	require.True(t, got.Second.RefreshToken.Empty())
+	require.Zero(t, got.Second.ExpiresAt)
+	require.Nil(t, got.Second.Scopes)
+	require.Equal(t, "Bearer", got.Second.TokenType)
+
+	for _, body := range []string{bot + `,"authed_user":{"id":"U1"}}`, bot + `}`, bot + `,"authed_user":{"access_token":{}}}`} {
+		got, err = told(t, exchangeAs, 200, body, slack)
+		require.NoError(t, err)
+		require.Nil(t, got.Second)
+	}
+	_, err = told(t, exchangeAs, 200, `{"ok":true,"authed_user":{"access_token":"`+canary+`"}}`, slack)
 	requireFailure(t, err, oauth.Unreadable)
 }
 
@@ -168,6 +210,22 @@ func TestKnob_Scope(t *testing.T) {
 			require.Equal(t, c.want, got.Scopes)
 		})
 	}
+}
+
+// TestKnob_ScopeSeparator: GitHub is asked with blanks and answers with commas.
+func TestKnob_ScopeSeparator(t *testing.T) {
+	t.Parallel()
+	for separator, want := range map[string][]string{"": {"repo,gist"}, " ": {"repo,gist"}, ",": {"repo", "gist"}} {
+		got, err := told(t, exchangeAs, 200, `{"access_token":"at","scope":"repo,gist"}`, func(c *connector.Connector) { c.Reply.ScopeSeparator = separator })
+		require.NoError(t, err)
+		require.Equal(t, want, got.Scopes)
+	}
+	got, err := told(t, exchangeAs, 200, `{"access_token":"at","scope":"a,b c"}`, func(c *connector.Connector) {
+		comma(c)
+		c.Reply.ScopeSeparator = " "
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"a,b", "c"}, got.Scopes)
 }
 
 // TestKnob_NestedReplyBreaksOff: both tokens are a grant wherever they stand; without the refresh token it is none.

@@ -42,6 +42,30 @@ func TestKnob_Revoke(t *testing.T) {
 			revoke: connector.Revoke{Method: http.MethodDelete, Body: connector.BodyJSON, TokenParam: "access_token"},
 			want:   expected{method: http.MethodDelete, header: map[string]string{"Authorization": asBasic}, json: map[string]string{"access_token": theToken}},
 		},
+		"GitHub: the client in the path, and with Basic where its exchange has it in the body": {
+			mod: post,
+			revoke: connector.Revoke{
+				URL: "/applications/{client_id}/token", Method: http.MethodDelete, Body: connector.BodyJSON, Auth: connector.RevokeByBasic,
+				TokenParam: "access_token",
+			},
+			want: expected{
+				method: http.MethodDelete, path: "/applications/id/token", header: map[string]string{"Authorization": asBasic},
+				json: map[string]string{"access_token": theToken},
+			},
+		},
+		"Stripe Connect: the account instead of a token": {
+			mod: func(c *connector.Connector) {
+				*c = c.WithMetadata(map[string]string{"stripe_user_id": "acct_1"})
+			},
+			revoke: connector.Revoke{
+				Auth: connector.RevokeWithoutKey, TokenParam: "-", Headers: map[string]string{"Authorization": "Bearer {client_secret}"},
+				Params: map[string]string{"client_id": "{client_id}", "stripe_user_id": "{metadata.stripe_user_id}"},
+			},
+			want: expected{
+				header: map[string]string{"Authorization": "Bearer " + canary + "-secret"},
+				form:   map[string]string{"client_id": "id", "stripe_user_id": "acct_1"},
+			},
+		},
 		"Square: the secret in a header of its own": {
 			revoke: connector.Revoke{
 				Body: connector.BodyJSON, Auth: connector.RevokeWithoutKey, TokenParam: "access_token",
@@ -76,9 +100,9 @@ func TestKnob_Revoke(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c.want.path = "/forget"
+			c.want.path = either(c.want.path, "/forget")
 			requireKnob(t, c.want, revokeAs, func(conn *connector.Connector) {
-				c.revoke.URL = dir(conn.Token.URL) + "/forget"
+				c.revoke.URL = dir(conn.Token.URL) + either(c.revoke.URL, "/forget")
 				conn.Revoke = &c.revoke
 				conn.Token.Params = map[string]string{"not": "here"}
 				if c.mod != nil {
@@ -112,6 +136,29 @@ func TestKnob_Revoke_SuccessFlag(t *testing.T) {
 		}
 		requireFailure(t, err, want)
 	}
+}
+
+// TestKnob_Revoke_PhaseOfARule: what means that a token is gone may mean something else at the token endpoint.
+func TestKnob_Revoke_PhaseOfARule(t *testing.T) {
+	t.Parallel()
+	p := replying(t, 401, `{"error":"invalid_client","error_description":"This application is not connected to stripe account acct_1, or that account does not exist."}`)
+	conn := p.connector(func(c *connector.Connector) {
+		c.Reply.Errors = []connector.ErrorRule{{Phase: "revoke", Path: "error_description", Contains: "not connected to stripe account", Means: "invalid_grant"}}
+	})
+	require.NoError(t, revoke(t, conn))
+	_, err := refreshAs(t, conn, app())
+	requireFailure(t, err, oauth.InvalidClient)
+}
+
+// TestKnob_Revoke_ClientInThePath stays in its place.
+func TestKnob_Revoke_ClientInThePath(t *testing.T) {
+	t.Parallel()
+	p := replying(t, 204, "")
+	conn := p.connector(func(c *connector.Connector) { c.Revoke.URL = dir(c.Token.URL) + "/applications/{client_id}/token" })
+	require.NoError(t, newClient().Revoke(t.Context(), conn, oauth.App{ClientID: "../../x?y#z ü"}, secret.New(theToken), "access_token"))
+	r := p.only(t)
+	require.Equal(t, "/applications/../../x?y#z ü/token", r.path, "one segment, escaped")
+	require.Empty(t, r.query)
 }
 
 // TestKnob_Revoke_ByGET_NoErrorHoldsTheURL, in which the token stands.

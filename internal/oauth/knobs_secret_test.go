@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"encoding/base64"
 	"maps"
 	"net/url"
 	"testing"
@@ -56,6 +57,9 @@ func TestKnob_ClientAuthentication(t *testing.T) {
 		"a template of both": {auth: connector.AuthTemplate, mod: func(c *connector.Connector) {
 			c.Token.Basic = &connector.BasicTemplate{User: "app:{client_id}", Password: "{client_secret}:{client_id}"}
 		}, header: basic("app:"+id, key+":"+id)},
+		"Sabre: each in base64, then Basic": {auth: connector.AuthTemplate, mod: func(c *connector.Connector) {
+			c.Token.Basic = &connector.BasicTemplate{User: "{client_id_base64}", Password: "{client_secret_base64}"}
+		}, header: basic(base64.StdEncoding.EncodeToString([]byte(id)), base64.StdEncoding.EncodeToString([]byte(key)))},
 		"RFC 6749 §2.3.1: in the body": {auth: connector.AuthPost, body: map[string]string{"client_id": id, "client_secret": key}},
 		"RFC 7636: a public client":    {auth: connector.AuthNone, body: map[string]string{"client_id": id}},
 	} {

@@ -26,7 +26,7 @@ func step(base string, mod ...func(*connector.Step)) connector.Step {
 
 func askFor(t testing.TB, c connector.Connector, s connector.Step) (map[string]string, error) {
 	t.Helper()
-	return newClient().Ask(t.Context(), c, s, secret.New(theToken))
+	return newClient().Ask(t.Context(), c, s, secret.New(theToken), nil)
 }
 
 // TestKnob_Step: each provider's API is asked as it wants to be (K18, K21).
@@ -168,16 +168,16 @@ func TestKnob_Step_TakesNoLongerThanACall(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
-	_, err := oauth.NewClient(100*time.Millisecond, noon).Ask(t.Context(), p.connector(), step(p.URL), secret.New(theToken))
+	_, err := oauth.NewClient(100*time.Millisecond, noon).Ask(t.Context(), p.connector(), step(p.URL), secret.New(theToken), nil)
 	requireFailure(t, err, oauth.Unreadable)
 
 	silent := newProvider(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	_, err = oauth.NewClient(100*time.Millisecond, noon).Ask(t.Context(), silent.connector(), step(silent.URL), secret.New(theToken))
+	_, err = oauth.NewClient(100*time.Millisecond, noon).Ask(t.Context(), silent.connector(), step(silent.URL), secret.New(theToken), nil)
 	requireFailure(t, err, oauth.ReplyLost)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = newClient().Ask(ctx, silent.connector(), step(silent.URL), secret.New(theToken))
+	_, err = newClient().Ask(ctx, silent.connector(), step(silent.URL), secret.New(theToken), nil)
 	requireFailure(t, err, oauth.Unreachable)
 }
 

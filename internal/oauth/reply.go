@@ -23,6 +23,20 @@ type Reply struct {
 	// Scopes are nil if the reply names none: granted as requested (RFC 6749 §5.1).
 	Scopes   []string
 	Metadata map[string]string
+	// Second is the second credential of a provider that grants two at once; nil if the reply has none.
+	Second *Second
+}
+
+// Second is a credential beside the first, as Slack's user token beside the bot's.
+type Second struct {
+	AccessToken secret.String
+	// RefreshToken is empty if there is none.
+	RefreshToken secret.String
+	TokenType    string
+	// ExpiresAt is zero if the reply names no expiry.
+	ExpiresAt time.Time
+	// Scopes are nil if the reply names none.
+	Scopes []string
 }
 
 // Parse reads a raw reply. The error is a [*Failure]. It is pure, so that a reply that was stored before a crash reads
@@ -37,24 +51,58 @@ func Parse(conn connector.Connector, phase Phase, raw Raw) (Reply, error) {
 	r := Reply{
 		AccessToken: secret.New(token), RefreshToken: secret.New(reply.named(phase, at.RefreshToken, "refresh_token")),
 		TokenType: reply.named(phase, at.TokenType, "token_type"), IssuedAt: raw.RequestedAt.UTC().Truncate(time.Microsecond),
-		Scopes: scopes(reply.any(at.Scope, "scope"), conn.Scopes.Separator),
+		Scopes: scopes(reply.any(at.Scope, "scope"), orElse(at.ScopeSeparator, conn.Scopes.Separator)),
 	}
-	if r.TokenType == "" || len(r.TokenType) > 64 {
-		r.TokenType = "Bearer"
-	}
+	r.TokenType = tokenType(r.TokenType)
 	if life := reply.life(conn, token, r.IssuedAt); life > 0 {
 		r.ExpiresAt = r.IssuedAt.Add(life)
 	} else if conn.ExpiresInDefault > 0 {
 		r.ExpiresAt = r.IssuedAt.Add(time.Duration(conn.ExpiresInDefault) * time.Second)
 	}
 	r.Metadata = captured(reply, conn.Metadata)
-	if life := duration(text(find(reply, orElse(at.RefreshExpiresIn, "refresh_token_expires_in"))), time.Second, maxRefreshLife); life > 0 {
+	if life := reply.refreshLife(conn, r.IssuedAt); life > 0 {
 		if r.Metadata == nil {
 			r.Metadata = make(map[string]string)
 		}
 		r.Metadata[MetadataRefreshExpiresAt] = r.IssuedAt.Add(life).Format(time.RFC3339)
 	}
+	r.Second = reply.second(conn, r.IssuedAt)
 	return r, nil
+}
+
+// second is the second credential, if the connector knows of one and the reply has it.
+func (o object) second(conn connector.Connector, issued time.Time) *Second {
+	at := conn.Reply.Second
+	if at == nil || at.AccessToken == "" {
+		return nil
+	}
+	// An empty path is nowhere: what stands in the standard place is the first one's.
+	there := func(path string) any {
+		if path == "" {
+			return nil
+		}
+		return find(o, path)
+	}
+	token := text(there(at.AccessToken))
+	if token == "" {
+		return nil
+	}
+	s := &Second{
+		AccessToken: secret.New(token), RefreshToken: secret.New(text(there(at.RefreshToken))), TokenType: tokenType(text(there(at.TokenType))),
+		Scopes: scopes(there(at.Scope), orElse(conn.Reply.ScopeSeparator, conn.Scopes.Separator)),
+	}
+	if life := duration(text(there(at.ExpiresIn)), expiresUnit(conn), maxLife); life > 0 {
+		s.ExpiresAt = issued.Add(life)
+	}
+	return s
+}
+
+// tokenType is what a reply says of it; Bearer, if that is nothing.
+func tokenType(said string) string {
+	if said == "" || len(said) > 64 {
+		return "Bearer"
+	}
+	return said
 }
 
 // MetadataRefreshExpiresAt is the metadata that says when the refresh token dies, in RFC 3339.

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -127,7 +128,7 @@ func authenticate(request *http.Request, form url.Values, conn connector.Connect
 	case connector.AuthTemplate:
 		request.SetBasicAuth(app.fill(call.Basic.User), app.fill(call.Basic.Password))
 	case connector.AuthPrivateKeyJWT, connector.AuthSecretJWT:
-		signed, err := assertion(conn, call, app, now)
+		signed, err := clientAssertion(conn, call, app, now)
 		if err != nil {
 			return err
 		}
@@ -145,5 +146,10 @@ func authenticate(request *http.Request, form url.Values, conn connector.Connect
 
 // fill puts the app's credentials where a connector names them, as Square's revocation in a header of its own.
 func (a App) fill(text string) string {
-	return strings.NewReplacer("{client_id}", a.ClientID, "{client_secret}", a.Secret.Reveal()).Replace(text)
+	id, secret := a.ClientID, a.Secret.Reveal()
+	return strings.NewReplacer(
+		"{client_id}", id, "{client_secret}", secret,
+		"{client_id_base64}", base64.StdEncoding.EncodeToString([]byte(id)),
+		"{client_secret_base64}", base64.StdEncoding.EncodeToString([]byte(secret)),
+	).Replace(text)
 }

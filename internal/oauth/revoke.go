@@ -2,7 +2,8 @@ package oauth
 
 import (
 	"context"
-	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/secret"
@@ -14,12 +15,10 @@ func (c *Client) Revoke(ctx context.Context, conn connector.Connector, app App, 
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	r := conn.Revoke
-	call := connector.TokenCall{
-		URL: r.URL, Method: r.Method, Body: r.Body, Params: r.Params, Headers: r.Headers, Auth: conn.Token.Auth,
-		Algorithm: conn.Token.Algorithm, Audience: conn.Token.Audience, Basic: conn.Token.Basic, Rename: conn.Token.Rename,
-	}
+	call := conn.RevokeCall()
+	call.URL = strings.ReplaceAll(call.URL, "{client_id}", url.PathEscape(app.ClientID))
 	t := c.transport(conn, call, app, Revoke, Hooks{})
-	t.authenticate = r.Auth == "" || r.Auth == connector.RevokeAsClient
+	t.authenticate = r.Auth != connector.RevokeByBearer && r.Auth != connector.RevokeWithoutKey
 	t.extra = make(map[string]string)
 	switch {
 	case r.TokenParam == "":
@@ -27,25 +26,18 @@ func (c *Client) Revoke(ctx context.Context, conn connector.Connector, app App, 
 	case r.TokenParam != "-":
 		t.extra[r.TokenParam] = token.Reveal()
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, http.NoBody)
-	if err != nil {
-		return &Failure{Kind: EndpointWrong, Phase: Revoke}
-	}
 	if r.Auth == connector.RevokeByBearer {
 		t.bearer = token
 	}
-	response, err := t.client().Do(request)
-	if err == nil {
-		err = response.Body.Close()
+	raw, err := t.send(ctx)
+	if err != nil {
+		return err
 	}
-	if failure := t.failure(err); failure != nil {
-		return failure
-	}
-	reply := members(conn, *t.raw)
-	if t.raw.Status >= 200 && t.raw.Status <= 299 && !reply.refused(conn) {
+	reply := members(conn, raw)
+	if raw.Status >= 200 && raw.Status <= 299 && !reply.refused(conn) {
 		return nil
 	}
-	if failure := classify(conn, Revoke, *t.raw, reply); failure.Kind != InvalidGrant && text(reply["error"]) != "invalid_token" {
+	if failure := classify(conn, Revoke, raw, reply); failure.Kind != InvalidGrant && text(reply["error"]) != "invalid_token" {
 		return failure
 	}
 	// Not RFC 7009 §2.2, but what Google and others say of a token that is gone.

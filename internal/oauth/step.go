@@ -12,8 +12,9 @@ import (
 )
 
 // Ask takes one step after a consent: it calls the provider's API with the access token, and returns what the step says
-// to keep. The error is a [*Failure].
-func (c *Client) Ask(ctx context.Context, conn connector.Connector, step connector.Step, accessToken secret.String) (map[string]string, error) {
+// to keep. Of an answer that lists several accounts it keeps the one that is known, the connection's metadata so far, if
+// that is among them. The error is a [*Failure].
+func (c *Client) Ask(ctx context.Context, conn connector.Connector, step connector.Step, accessToken secret.String, known map[string]string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	headers := make(map[string]string)
@@ -43,5 +44,5 @@ func (c *Client) Ask(ctx context.Context, conn connector.Connector, step connect
 	if err := decoder.Decode(&body); err != nil {
 		return nil, &Failure{Kind: Unreadable, Phase: Identify, Sent: true, Status: t.raw.Status}
 	}
-	return captured(body, step.Metadata), nil
+	return captured(body, among(body, conn, step.Metadata, known)), nil
 }

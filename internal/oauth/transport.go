@@ -44,10 +44,14 @@ type transport struct {
 	connector connector.Connector
 	call      connector.TokenCall
 	app       App
-	hooks     Hooks
-	now       func() time.Time
-	phase     Phase
-	roots     *x509.CertPool
+	// certificate is the client's, in PEM, with its key; empty if there is none.
+	certificate string
+	hooks       Hooks
+	now         func() time.Time
+	phase       Phase
+	roots       *x509.CertPool
+	// limit is when it is too late to send; zero for what may be sent at any time.
+	limit time.Time
 	// extra is added to the request's form.
 	extra map[string]string
 	// authenticate adds the client's credentials; bearer, if there is one, goes into the header of the provider's API.
@@ -115,8 +119,8 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 func (t *transport) base(ctx context.Context, loopback bool) (*http.Transport, error) {
 	dialer := &net.Dialer{Timeout: dialLimit, Control: control(loopback)}
 	security := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, RootCAs: t.roots}
-	if t.authenticate && t.call.Auth == connector.AuthTLS {
-		certificate, err := tls.X509KeyPair([]byte(t.app.Secret.Reveal()), []byte(t.app.Secret.Reveal()))
+	if t.authenticate && (t.call.Auth == connector.AuthTLS || t.call.Certificate) {
+		certificate, err := tls.X509KeyPair([]byte(t.certificate), []byte(t.certificate))
 		if err != nil {
 			return nil, errCredential
 		}
@@ -162,28 +166,49 @@ func (t *transport) base(ctx context.Context, loopback bool) (*http.Transport, e
 // fence runs Hooks.BeforeSend before the first byte of the request, and notes that something was sent.
 func (t *transport) fence(ctx context.Context, conn net.Conn) net.Conn {
 	// Also where net/http no longer looks at the context, as after a reply that switches protocols.
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline)
-	}
-	return &fencedConn{Conn: conn, before: sync.OnceValue(func() error {
-		if t.hooks.BeforeSend != nil {
-			if err := t.hooks.BeforeSend(ctx); err != nil {
-				t.mu.Lock()
-				t.fenced = err
-				t.mu.Unlock()
-				return &fencedError{err}
-			}
-		}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	return &fencedConn{Conn: conn, stop: stop, before: sync.OnceValue(func() error {
+		err := t.beforeSend(ctx)
 		t.mu.Lock()
+		defer t.mu.Unlock()
+		if err != nil {
+			t.fenced = err
+			return &fencedError{err}
+		}
 		t.sent = true
-		t.mu.Unlock()
 		return nil
 	})}
+}
+
+// beforeSend asks the caller, then the clock: this process may have been frozen since the caller said yes, for so long
+// that another one has taken its place.
+func (t *transport) beforeSend(ctx context.Context) error {
+	if t.hooks.BeforeSend != nil {
+		if !t.limit.IsZero() {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, t.limit)
+			defer cancel()
+		}
+		if err := t.hooks.BeforeSend(ctx); err != nil {
+			return err
+		}
+	}
+	if over(t.limit) {
+		return errLate
+	}
+	return nil
 }
 
 type fencedConn struct {
 	net.Conn
 	before func() error
+	stop   func() bool
+}
+
+// Close implements net.Conn.
+func (c *fencedConn) Close() error {
+	c.stop()
+	return c.Conn.Close()
 }
 
 func (c *fencedConn) Write(b []byte) (int, error) {
@@ -206,6 +231,8 @@ func (t *transport) failure(err error) *Failure {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
+	case errors.Is(t.fenced, errLate):
+		return &Failure{Kind: Fenced, Phase: t.phase}
 	case t.fenced != nil:
 		return &Failure{Kind: Fenced, Phase: t.phase, cause: t.fenced}
 	case t.hook != nil:
@@ -221,6 +248,22 @@ func (t *transport) failure(err error) *Failure {
 	default:
 		return &Failure{Kind: Unreachable, Phase: t.phase}
 	}
+}
+
+// send makes a call that x/oauth2 has no part in, and returns the raw reply. The error is a [*Failure].
+func (t *transport) send(ctx context.Context) (Raw, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.call.URL, http.NoBody)
+	if err != nil {
+		return Raw{}, &Failure{Kind: EndpointWrong, Phase: t.phase}
+	}
+	response, err := t.client().Do(request)
+	if err == nil {
+		err = response.Body.Close()
+	}
+	if failure := t.failure(err); failure != nil {
+		return Raw{}, failure
+	}
+	return *t.raw, nil
 }
 
 // canonical is the reply as RFC 6749 §5 would have it, for x/oauth2 to parse: no oddity reaches its parser.

@@ -98,7 +98,7 @@ func readJSON(w http.ResponseWriter, r *http.Request) (text []byte, ok bool) {
 
 func (p *Provider) adminFailed(w http.ResponseWriter, err error) {
 	p.log.Error("sandbox: internal error", slog.Any("error", err))
-	adminError(w, http.StatusInternalServerError, errors.New(sentenceFailed))
+	adminError(w, http.StatusInternalServerError, errors.New("the sandbox failed; its log says why"))
 }
 
 func adminError(w http.ResponseWriter, status int, err error) {

@@ -14,6 +14,7 @@ import (
 func (c Connection) Normalize() Connection {
 	c.Tags, c.Inputs, c.Metadata = cleanMap(c.Tags), cleanMap(c.Inputs), cleanMap(c.Metadata)
 	c.RequestedScopes, c.GrantedScopes = cleanList(c.RequestedScopes), cleanList(c.GrantedScopes)
+	c.ChosenScopes = cleanList(c.ChosenScopes)
 	c.EndUser, c.Reason, c.TokenType = cleanText(c.EndUser), cleanText(c.Reason), cleanText(c.TokenType)
 	c.StatusAt, c.IssuedAt, c.ExpiresAt = cleanTime(c.StatusAt), cleanTime(c.IssuedAt), cleanTime(c.ExpiresAt)
 	c.ConsentedAt = cleanTime(c.ConsentedAt)

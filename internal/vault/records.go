@@ -16,9 +16,12 @@ type Connection struct {
 	// Inputs fill the templates of the connector's URLs.
 	Inputs map[string]string
 	// Metadata is what the provider told beside the tokens.
-	Metadata        map[string]string
+	Metadata map[string]string
+	// RequestedScopes are what the grant in hand was asked for, or, before the first, what is to be asked for.
 	RequestedScopes []string
 	GrantedScopes   []string
+	// ChosenScopes were chosen for this connection when it was made; nil for those of its integration.
+	ChosenScopes []string
 	// Policy is one of the Policy constants, or empty for the integration's.
 	Policy string
 	// ConsentedAt is when the grant that the tokens stand on was given: at each exchange.
@@ -195,6 +198,8 @@ type Link struct {
 	// ConsumedAt and BrowserHash are set by the browser that pressed the button.
 	ConsumedAt  time.Time
 	BrowserHash []byte
+	// AnyAccount lets the consent come from another account than the one connected.
+	AnyAccount bool
 }
 
 // AuthRequest is an authorization request (RFC 6749 §4.1.1) that waits for its answer.

@@ -36,6 +36,7 @@ type Store interface {
 	Breakers
 	Reads
 	Connectors
+	Reconciliation
 	KeyChecks
 
 	// Ping reports whether the vault can be reached.

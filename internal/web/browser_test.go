@@ -94,11 +94,17 @@ func (b *browser) begin(link string) (authorize string) {
 // consent signs in at the provider and decides, and returns where the provider sends the browser.
 func (b *browser) consent(authorize, decision string) (callback string) {
 	b.r.t.Helper()
+	return b.consentAs("demo", authorize, decision)
+}
+
+// consentAs is consent for another user of the sandbox.
+func (b *browser) consentAs(user, authorize, decision string) (callback string) {
+	b.r.t.Helper()
 	home := b.r.Sandbox.Endpoints().Issuer
 	p := b.get(authorize)
 	require.Equal(b.r.t, http.StatusSeeOther, p.status, p.body)
 	id := query(b.r.t, p.location).Get("id")
-	p = b.post(home+"/login", url.Values{"id": {id}, "username": {"demo"}, "password": {"demo"}})
+	p = b.post(home+"/login", url.Values{"id": {id}, "username": {user}, "password": {user}})
 	require.Equal(b.r.t, http.StatusSeeOther, p.status, p.body)
 	p = b.post(home+"/consent", url.Values{"id": {id}, "decision": {decision}})
 	require.Equal(b.r.t, http.StatusSeeOther, p.status, p.body)

@@ -80,7 +80,10 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, linkHash []byte)
 type connectPage struct {
 	Platform, Connector, Owner string
 	Scopes                     []string
-	Reconnect                  bool
+	// Reconnect is set if there is an account already: Account names it, if anything is known of it, State says where
+	// the connection stands, and Which says which account to sign in with.
+	Reconnect             bool
+	Account, State, Which string
 	// Inputs are what was entered for the connection, such as the name of a shop.
 	Inputs []entered
 	// RedirectURI is shown where the OAuth app is the customer's own: what it must have registered.
@@ -101,12 +104,16 @@ func (s *Server) showConnect(w http.ResponseWriter, r *http.Request) {
 	page := connectPage{
 		Platform: s.Platform, Connector: t.connector.Name, Owner: t.connection.Owner,
 		Scopes: t.connection.RequestedScopes, Reconnect: t.connection.Generation > 0,
+		Account: accountLabel(t.connection), State: present(t.connection), Which: whichAccount(t),
 	}
 	for _, input := range t.connector.Inputs {
 		page.Inputs = append(page.Inputs, entered{input.Label, t.connection.Inputs[input.Name]})
 	}
-	if integration, err := s.Vault.Integration(r.Context(), t.connection.IntegrationID); err == nil && integration.Owner != "" {
-		page.RedirectURI = s.redirectURI(t)
+	if integration, err := s.Vault.Integration(r.Context(), t.connection.IntegrationID); err == nil {
+		page.Scopes = connections.ConfiguredScopes(t.connector, integration, t.connection)
+		if integration.Owner != "" {
+			page.RedirectURI = s.redirectURI(t)
+		}
 	}
 	s.render(w, http.StatusOK, "connect.html", page)
 }
@@ -135,9 +142,10 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, t target) {
 		return
 	}
 	now := s.Now()
+	scopes := connections.ConfiguredScopes(t.connector, integration, t.connection)
 	err = s.Vault.StartConsent(r.Context(), t.link.Hash, vault.AuthRequest{
 		ID: id, StateHash: stateHash, ConnectionID: t.connection.ID, LinkHash: t.link.Hash,
-		Issuer: t.connector.Issuer, RedirectURI: s.redirectURI(t), Scopes: t.connection.RequestedScopes,
+		Issuer: t.connector.Issuer, RedirectURI: s.redirectURI(t), Scopes: scopes,
 		BrowserHash: browserHash, Verifier: sealed, CreatedAt: now, ExpiresAt: now.Add(requestLife),
 	})
 	switch {
@@ -155,7 +163,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, t target) {
 		return
 	}
 	s.Log.InfoContext(r.Context(), "consent begins", slog.String("connection", t.connection.ID), slog.String("request", id))
-	w.Header().Set("Location", oauth.AuthorizeURL(t.connector, integration.ClientID, s.redirectURI(t), state, verifier, t.connection.RequestedScopes))
+	w.Header().Set("Location", oauth.AuthorizeURL(t.connector, integration.ClientID, s.redirectURI(t), state, verifier, scopes))
 	w.WriteHeader(http.StatusSeeOther)
 }
 

@@ -89,17 +89,27 @@ func (s *Server) showResult(w http.ResponseWriter, r *http.Request) {
 	}
 	switch res.state {
 	case resultConnected:
-		s.message(w, http.StatusOK, messagePage{Kind: "good", Title: "Connected to " + name, Text: s.Platform + " now has access for " + res.connection.Owner + ". You can close this window."})
+		page := messagePage{Kind: "good", Title: "Connected to " + name, Text: s.Platform + " now has access for " + res.connection.Owner + "."}
+		if left := notGranted(res, s.Platform); left != "" {
+			page.Again = s.again(r, res)
+			page.Text += " " + left + " To grant it, " + s.todo(page.Again != "")
+		} else {
+			page.Text += " You can close this window."
+		}
+		s.message(w, http.StatusOK, page)
 	case resultFailed:
 		page := messagePage{Kind: "bad", Title: "Not connected to " + name}
-		if res.reason == workflows.ReasonConsentDenied {
+		switch res.reason {
+		case workflows.ReasonConsentDenied:
 			page.Title = name + ": consent refused"
+		case workflows.ReasonAccountMismatch:
+			page.Title = name + ": another account"
+		default:
 		}
-		link, err := s.Vault.Link(r.Context(), res.request.LinkHash)
-		if err == nil && s.Now().Before(link.ExpiresAt) && res.reason != workflows.ReasonDisconnected {
-			page.Again = s.BaseURL + "/result/" + res.request.ID + "/again"
+		if res.reason != workflows.ReasonDisconnected {
+			page.Again = s.again(r, res)
 		}
-		page.Text = s.advice(res.reason, name, page.Again != "")
+		page.Text = s.advice(res, name, page.Again != "")
 		s.message(w, http.StatusOK, page)
 	default:
 		s.message(w, http.StatusOK, messagePage{
@@ -109,12 +119,27 @@ func (s *Server) showResult(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// advice tells the person at the browser what a failure means and what to do: Reason.Sentence speaks to operators.
-func (s *Server) advice(reason workflows.Reason, name string, again bool) string {
+// again is where the button "Try again" posts to; empty if the link has expired.
+func (s *Server) again(r *http.Request, res result) string {
+	link, err := s.Vault.Link(r.Context(), res.request.LinkHash)
+	if err != nil || !s.Now().Before(link.ExpiresAt) {
+		return ""
+	}
+	return s.BaseURL + "/result/" + res.request.ID + "/again"
+}
+
+// todo is what a person can do whose consent is to be given again.
+func (s *Server) todo(again bool) string {
 	todo := "ask " + s.Platform + " for a new connect link."
 	if again {
 		todo = "try again, or " + todo
 	}
+	return todo
+}
+
+// advice tells the person at the browser what a failure means and what to do: Reason.Sentence speaks to operators.
+func (s *Server) advice(res result, name string, again bool) string {
+	reason, todo := res.reason, s.todo(again)
 	switch reason {
 	case workflows.ReasonConsentDenied:
 		return "Access was refused at " + name + ", so nothing was connected. If that was not meant, " + todo
@@ -126,6 +151,10 @@ func (s *Server) advice(reason workflows.Reason, name string, again bool) string
 		return "The answer did not come from the server that was asked, so it was not used. Please " + todo
 	case workflows.ReasonExchangeLost:
 		return "The answer of " + name + " was lost on the way, and it cannot be asked twice. Please " + todo
+	case workflows.ReasonAccountMismatch:
+		return s.anotherAccount(res.connection, name, todo)
+	case workflows.ReasonAccountUnconfirmed:
+		return name + " did not say which account you signed in with, so that the new consent was not used. Nothing has changed. In a few minutes, " + todo
 	default:
 	}
 	if reason.Class() == workflows.ClassConfiguration {

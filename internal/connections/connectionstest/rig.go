@@ -27,7 +27,9 @@ import (
 
 // Rig is one vault with everything around it. It goes with its test.
 type Rig struct {
-	Vault     *sqlitevault.Store
+	Vault *sqlitevault.Store
+	// VaultFile is the file of the vault, for tests that restore an older one.
+	VaultFile string
 	Keys      keyring.Keys
 	Catalogue *connector.Catalogue
 	Sandbox   *sandbox.Provider
@@ -68,7 +70,8 @@ func New(t testing.TB, o Options) *Rig {
 	r := &Rig{t: t, Temporal: e.client, Clock: &Clock{}, Logged: &Buffer{}}
 	r.Log = slog.New(slog.NewJSONHandler(r.Logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	dir := t.TempDir()
-	r.Vault, err = sqlitevault.Open(t.Context(), filepath.Join(dir, "vault.db"))
+	r.VaultFile = filepath.Join(dir, "vault.db")
+	r.Vault, err = sqlitevault.Open(t.Context(), r.VaultFile)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.Vault.Close() })
 	r.Keys.Vault, err = keyring.LoadOrCreate(keyring.Vault, filepath.Join(dir, "vault.json"))

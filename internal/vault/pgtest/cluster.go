@@ -21,15 +21,21 @@ const (
 
 // Cluster is a private Postgres server in a directory of its own. It listens on a Unix socket in that directory only.
 type Cluster struct {
-	dir     string
+	dir      string
+	programs string
+	as       *account
+	settings []string
+	stop     func() error
+
+	// Of the server that runs now, or ran last.
 	process *os.Process
 	log     *serverLog
 	exited  chan struct{}
-	stop    func() error
 }
 
 // StartCluster makes a cluster and starts its server. The caller must Stop it; on Linux the server also ends when the
-// calling process dies. Settings are "name=value", and win over those that make tests fast.
+// calling process dies. Settings are "name=value", and win over those that make tests fast. Its methods are not for
+// concurrent use.
 func StartCluster(ctx context.Context, settings ...string) (*Cluster, error) {
 	programs, err := findPrograms(ctx)
 	if err != nil {
@@ -43,36 +49,22 @@ func StartCluster(ctx context.Context, settings ...string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{dir: dir, log: newServerLog(), exited: make(chan struct{})}
+	c := &Cluster{dir: dir, programs: programs, as: as, settings: settings}
 	c.stop = sync.OnceValue(c.stopOnce)
-	if err := c.initialize(ctx, programs, as); err != nil {
+	if err := c.initialize(ctx); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := c.run(programs, as, settings); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+	if err := c.Resume(ctx); err != nil {
+		return nil, errors.Join(err, c.Stop())
 	}
-	select {
-	case <-c.log.ready:
-		return c, nil
-	case <-c.exited:
-		err = errors.New("it ended at once")
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	return nil, errors.Join(fmt.Errorf("pgtest: the Postgres server did not start: %w\n%s", err, c.log), c.Stop())
+	return c, nil
 }
 
-// URL is the address of the cluster's database "postgres", for its superuser.
-func (c *Cluster) URL() string {
-	query := url.Values{"host": {c.dir}, "port": {port}, "sslmode": {"disable"}}
-	u := url.URL{Scheme: "postgres", User: url.User(superuser), Path: "/postgres", RawQuery: query.Encode()}
-	return u.String()
-}
-
-// Stop ends the server, with its clients' sessions, and removes its directory. Stopping twice is no error.
-func (c *Cluster) Stop() error { return c.stop() }
-
-func (c *Cluster) stopOnce() error {
+// Halt ends the server, with its clients' sessions, as "pg_ctl stop -m fast" does, and keeps its data for [Cluster.Resume].
+func (c *Cluster) Halt() {
+	if c.process == nil {
+		return // it never started
+	}
 	// SIGINT is Postgres's fast shutdown. An error means that it has ended already.
 	_ = c.process.Signal(syscall.SIGINT)
 	timeout := time.NewTimer(stopTimeout)
@@ -83,6 +75,37 @@ func (c *Cluster) stopOnce() error {
 		_ = c.process.Kill()
 		<-c.exited
 	}
+}
+
+// Resume starts the server on the data of the one that was halted, at the same address.
+func (c *Cluster) Resume(ctx context.Context) error {
+	err := c.run()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-c.log.ready:
+		return nil
+	case <-c.exited:
+		err = errors.New("it ended at once")
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	return fmt.Errorf("pgtest: the Postgres server did not start: %w\n%s", err, c.log)
+}
+
+// URL is the address of the cluster's database "postgres", for its superuser.
+func (c *Cluster) URL() string {
+	query := url.Values{"host": {c.dir}, "port": {port}, "sslmode": {"disable"}}
+	u := url.URL{Scheme: "postgres", User: url.User(superuser), Path: "/postgres", RawQuery: query.Encode()}
+	return u.String()
+}
+
+// Stop is Halt, and removes the cluster's directory. Stopping twice is no error.
+func (c *Cluster) Stop() error { return c.stop() }
+
+func (c *Cluster) stopOnce() error {
+	c.Halt()
 	if err := os.RemoveAll(c.dir); err != nil {
 		return fmt.Errorf("pgtest: cannot remove the cluster: %w", err)
 	}
@@ -91,12 +114,12 @@ func (c *Cluster) stopOnce() error {
 
 func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
 
-func (c *Cluster) initialize(ctx context.Context, programs string, as *account) error {
-	initdb := exec.CommandContext(ctx, filepath.Join(programs, "initdb"),
+func (c *Cluster) initialize(ctx context.Context) error {
+	initdb := exec.CommandContext(ctx, filepath.Join(c.programs, "initdb"),
 		"--pgdata="+c.data(), "--username="+superuser, "--auth=trust", "--encoding=UTF8", "--locale=C",
 		"--no-sync", "--no-instructions")
 	initdb.Dir = c.dir
-	initdb.SysProcAttr = attributes(as)
+	initdb.SysProcAttr = attributes(c.as)
 	if output, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("pgtest: initdb failed: %w\n%s", err, output)
 	}
@@ -105,7 +128,7 @@ func (c *Cluster) initialize(ctx context.Context, programs string, as *account) 
 
 // run starts the server. Where a process can ask to be told of its parent's death, "parent" is the thread that
 // started it: a goroutine keeps that thread until the server has ended.
-func (c *Cluster) run(programs string, as *account, settings []string) error {
+func (c *Cluster) run() error {
 	args := []string{
 		"-D", c.data(), "-k", c.dir, "-p", port,
 		"-c", "listen_addresses=", "-c", "unix_socket_permissions=0700",
@@ -113,17 +136,19 @@ func (c *Cluster) run(programs string, as *account, settings []string) error {
 		"-c", "max_connections=200", "-c", "shared_buffers=32MB", "-c", "autovacuum=off",
 		"-c", "log_destination=stderr", "-c", "logging_collector=off", "-c", "lc_messages=C",
 	}
-	for _, setting := range settings {
+	for _, setting := range c.settings {
 		args = append(args, "-c", setting)
 	}
-	// Not bound to a context: Stop ends it.
-	postgres := exec.Command(filepath.Join(programs, "postgres"), args...)
+	// Not bound to a context: Halt ends it.
+	postgres := exec.Command(filepath.Join(c.programs, "postgres"), args...)
 	postgres.Dir = c.dir
-	postgres.SysProcAttr = attributes(as)
+	postgres.SysProcAttr = attributes(c.as)
+	exited := make(chan struct{})
+	c.log, c.exited = newServerLog(), exited
 	postgres.Stderr = c.log
 	started := make(chan error)
 	go func() {
-		defer close(c.exited)
+		defer close(exited)
 		lockThread()
 		err := postgres.Start()
 		started <- err

@@ -30,6 +30,19 @@ func TestClusterLeavesNothing(t *testing.T) {
 	require.Error(t, c.process.Signal(os.Interrupt), "the server has ended")
 }
 
+func TestClusterKeepsItsDataWhileItIsHalted(t *testing.T) {
+	t.Parallel()
+	c, err := StartCluster(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Stop()) })
+	require.NoError(t, execute(c.URL(), "CREATE TABLE t (i int)"))
+	c.Halt()
+	require.Error(t, execute(c.URL(), "SELECT FROM t"))
+	c.Halt()
+	require.NoError(t, c.Resume(t.Context()))
+	require.NoError(t, execute(c.URL(), "SELECT FROM t"))
+}
+
 func TestWithDatabase(t *testing.T) {
 	t.Parallel()
 	got, err := withDatabase("postgres://u:p@h:1/old?sslmode=disable", "new")

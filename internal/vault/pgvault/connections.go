@@ -20,11 +20,11 @@ func (s *Store) CreateConnection(ctx context.Context, c vault.Connection) error 
 	_, err := s.pool.Exec(ctx, `
 		INSERT INTO connections (id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
 			requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
-			created_at, updated_at, policy)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, '', $16, clock_timestamp(), $17)`,
+			created_at, updated_at, policy, chosen_scopes)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, '', $16, clock_timestamp(), $17, $18)`,
 		c.ID, c.Owner, c.Connector, c.IntegrationID, c.Grant, c.EndUser, c.Tags, c.Inputs, c.Metadata,
 		c.RequestedScopes, c.GrantedScopes, c.Status, c.Reason, c.StatusSeq, instant(c.StatusAt), instant(c.CreatedAt),
-		c.Policy)
+		c.Policy, c.ChosenScopes)
 	return failure("create connection", err)
 }
 

@@ -66,14 +66,14 @@ func (d document[T]) Scan(value any) error {
 // The columns of each table, in the order in which the scan functions read them.
 const (
 	connectionColumns = `id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
-		requested_scopes, granted_scopes, policy, consented_at, status, reason, status_seq, status_at, generation, failures, token_type,
+		requested_scopes, granted_scopes, chosen_scopes, policy, consented_at, status, reason, status_seq, status_at, generation, failures, token_type,
 		issued_at, expires_at, access_token, refresh_token, created_at, updated_at, tombstone_until`
 	listedColumns = `id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
-		requested_scopes, granted_scopes, policy, consented_at, status, reason, status_seq, status_at, generation, failures, token_type,
+		requested_scopes, granted_scopes, chosen_scopes, policy, consented_at, status, reason, status_seq, status_at, generation, failures, token_type,
 		issued_at, expires_at, NULL, NULL, created_at, updated_at, tombstone_until`
 	attemptColumns = `id, connection_id, kind, generation, request_id, state, reason, reply, begun_at, sent_at,
 		ended_at, lease_until`
-	linkColumns    = `hash, connection_id, created_at, expires_at, consumed_at, browser_hash`
+	linkColumns    = `hash, connection_id, created_at, expires_at, consumed_at, browser_hash, any_account`
 	requestColumns = `id, state_hash, connection_id, link_hash, issuer, redirect_uri, scopes, browser_hash, verifier,
 		code, created_at, expires_at, consumed_at, captured, inputs, granted_scopes, outcome`
 	integrationColumns = `id, owner, connector, client_id, secrets, scopes, policy, updated_at`
@@ -83,7 +83,7 @@ const (
 func scanConnection(r row) (vault.Connection, error) {
 	var c vault.Connection
 	err := r.Scan(&c.ID, &c.Owner, &c.Connector, &c.IntegrationID, &c.Grant, &c.EndUser, doc(&c.Tags), doc(&c.Inputs),
-		doc(&c.Metadata), doc(&c.RequestedScopes), doc(&c.GrantedScopes), &c.Policy, (*instant)(&c.ConsentedAt),
+		doc(&c.Metadata), doc(&c.RequestedScopes), doc(&c.GrantedScopes), doc(&c.ChosenScopes), &c.Policy, (*instant)(&c.ConsentedAt),
 		&c.Status, &c.Reason, &c.StatusSeq, (*instant)(&c.StatusAt), &c.Generation, &c.Failures, &c.TokenType,
 		(*instant)(&c.IssuedAt), (*instant)(&c.ExpiresAt), &c.AccessToken, &c.RefreshToken, (*instant)(&c.CreatedAt), (*instant)(&c.UpdatedAt),
 		(*instant)(&c.TombstoneUntil))
@@ -100,7 +100,7 @@ func scanAttempt(r row) (vault.Attempt, error) {
 func scanLink(r row) (vault.Link, error) {
 	var l vault.Link
 	err := r.Scan(&l.Hash, &l.ConnectionID, (*instant)(&l.CreatedAt), (*instant)(&l.ExpiresAt),
-		(*instant)(&l.ConsumedAt), &l.BrowserHash)
+		(*instant)(&l.ConsumedAt), &l.BrowserHash, &l.AnyAccount)
 	return l, err
 }
 

@@ -18,11 +18,11 @@ func (s *Store) CreateConnection(ctx context.Context, c vault.Connection) error 
 	_, err := s.exec(ctx, `
 		INSERT INTO connections (id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
 			requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
-			created_at, updated_at, policy)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', ?, ?, ?)`,
+			created_at, updated_at, policy, chosen_scopes)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', ?, ?, ?, ?)`,
 		c.ID, c.Owner, c.Connector, c.IntegrationID, c.Grant, c.EndUser, doc(&c.Tags), doc(&c.Inputs),
 		doc(&c.Metadata), doc(&c.RequestedScopes), doc(&c.GrantedScopes), c.Status, c.Reason, c.StatusSeq,
-		instant(c.StatusAt), instant(c.CreatedAt), instant(clock()), c.Policy)
+		instant(c.StatusAt), instant(c.CreatedAt), instant(clock()), c.Policy, doc(&c.ChosenScopes))
 	return failure("create connection", err)
 }
 

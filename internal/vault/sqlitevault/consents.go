@@ -11,9 +11,10 @@ import (
 func (s *Store) CreateLink(ctx context.Context, l vault.Link) error {
 	l = l.Normalize()
 	created, err := s.exec(ctx, `
-		INSERT INTO links (hash, connection_id, created_at, expires_at, consumed_at, browser_hash)
-		SELECT ?1, id, ?3, ?4, ?5, ?6 FROM connections WHERE id = ?2 AND status <> 'disconnected'`,
-		l.Hash, l.ConnectionID, instant(l.CreatedAt), instant(l.ExpiresAt), instant(l.ConsumedAt), l.BrowserHash)
+		INSERT INTO links (hash, connection_id, created_at, expires_at, consumed_at, browser_hash, any_account)
+		SELECT ?1, id, ?3, ?4, ?5, ?6, ?7 FROM connections WHERE id = ?2 AND status <> 'disconnected'`,
+		l.Hash, l.ConnectionID, instant(l.CreatedAt), instant(l.ExpiresAt), instant(l.ConsumedAt), l.BrowserHash,
+		l.AnyAccount)
 	if err == nil && created == 0 {
 		return vault.ErrNotFound
 	}

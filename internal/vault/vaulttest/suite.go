@@ -241,6 +241,9 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		"Connectors/RoundTrip":             testConnectors,
 		"Connectors/OddValues":             testConnectorOddValues,
 		"KeyChecks/FirstStays":             testKeyCheck,
+		"Reconciliation/Unfinished":        testUnfinishedRequests,
+		"Reconciliation/UnfinishedLimits":  testUnfinishedLimits,
+		"Reconciliation/DeleteConsents":    testDeleteConsents,
 		"Ping":                             testPing,
 	} {
 		t.Run(name, func(t *testing.T) {

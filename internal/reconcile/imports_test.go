@@ -1,0 +1,13 @@
+package reconcile_test
+
+import (
+	"testing"
+
+	"github.com/acme/connections/internal/deptest"
+)
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	deptest.MayReach(t, "workflows", "activities", "internal/connections", "internal/breaker", "internal/connector", "internal/keyring",
+		"internal/oauth", "internal/renewal", "internal/secret", "internal/vault")
+}
