@@ -81,8 +81,9 @@ func TestSteadyRefreshCost(t *testing.T) {
 	s := newSystemWith(t, []string{"--sandbox-token-life", "5s"}) // renewed as soon as any is: after 5 s
 	created := s.view("connect", "sandbox", "--owner", "acme")
 	newBrowser(t).consent(*created.ConnectURL)
-	s.await(created.ID, func(v connections.View) bool { return v.Generation >= 5 })
-	turns := turnsOf(t, s.temporal(), workflows.WorkflowID(created.ID))
+	s.await(created.ID, func(v connections.View) bool { return v.Generation >= 4 })
+	turns := turnsOf(t, s.temporal(), workflows.WorkflowID(created.ID))[1:] // the first timer was for the consent
+	require.GreaterOrEqual(t, len(turns), 3)
 	for _, turn := range turns {
 		require.Positive(t, turn.sealed, "no token came in this turn")
 	}
