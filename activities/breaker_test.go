@@ -368,3 +368,24 @@ func TestRefresh_WaitsForItsTurnAtTheProvider(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, vault.BeginStarted, begun.Outcome, "and nothing is in doubt")
 }
+
+// What customers ask for at their consents, such as scopes that the app does not have, is not the app's fault.
+func TestBreaker_OddConsentsDoNotOpenIt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.create()
+	rigs := []*rig{r}
+	for range 4 {
+		next := r.another(t)
+		next.create()
+		rigs = append(rigs, next)
+	}
+	for _, next := range rigs {
+		in := next.consent("req_1")
+		r.fault(sandbox.Faults{Grant: "authorization_code", Status: 400, Body: `{"error":"invalid_scope"}`})
+		_, err := next.Exchange(t.Context(), in)
+		next.requireReason(err, workflows.ReasonScopeRejected)
+	}
+	_, err := r.vault.Breaker(t.Context(), sandbox.AppClientID)
+	require.ErrorIs(t, err, vault.ErrNotFound)
+}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/acme/connections/internal/oauth"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
 )
@@ -33,6 +34,9 @@ func (a *Activities) judged(ctx context.Context, s *spending, connectionID strin
 		return nil
 	}
 	reason := reasonOf(err)
+	if s.kind == string(oauth.Exchange) && reason.Class() == workflows.ClassConfiguration && reason != workflows.ReasonClientRejected {
+		return err // what one customer asks for at its consent, such as an odd scope, says nothing of the others
+	}
 	// The activity's own time may be nearly up, and what it learnt is worth keeping.
 	countCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countLimit)
 	defer cancel()

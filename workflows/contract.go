@@ -44,7 +44,8 @@ const (
 	// QueryStatus answers [Status].
 	QueryStatus = "status"
 	// QueryToken answers [Token]. Always query with QUERY_REJECT_CONDITION_NOT_OPEN: a plain query of a closed run
-	// would be answered from its history.
+	// would be answered from its history. A query leaves no mark, so it keeps no adaptive connection awake: whoever finds
+	// the token stale asks with UpdateRefresh, and that does.
 	QueryToken = "token"
 
 	// ActivityExchange trades an authorization code for a token set.

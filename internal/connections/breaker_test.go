@@ -22,7 +22,7 @@ func TestBreakerOfThreeHundredConnections(t *testing.T) {
 		fleet    = 300
 		interval = 2 * time.Second
 	)
-	r := connectionstest.New(t, connectionstest.Options{TokenLife: 20 * time.Second, ProbeInterval: interval})
+	r := connectionstest.New(t, connectionstest.Options{TokenLife: 90 * time.Second, ProbeInterval: interval})
 	for range fleet {
 		_, err := r.Client.Create(t.Context(), connections.CreateRequest{
 			Connector: "sandbox", Owner: "acme", Grant: workflows.GrantClientCredentials, Policy: vault.PolicyAlwaysFresh,

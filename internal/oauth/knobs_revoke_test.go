@@ -165,14 +165,14 @@ func TestKnob_Revoke_ClientInThePath(t *testing.T) {
 func TestKnob_Revoke_ByGET_NoErrorHoldsTheURL(t *testing.T) {
 	t.Parallel()
 	p := replying(t, 500, canary)
-	conn := p.connector(func(c *connector.Connector) {
+	byGET := func(c *connector.Connector) {
 		post(c)
 		c.Revoke.Method = http.MethodGet
-	})
+	}
+	conn := p.connector(byGET)
 	requireFailure(t, revoke(t, conn), oauth.ServerError)
 	require.NotEmpty(t, p.only(t).query)
-	p.Close()
-	requireFailure(t, revoke(t, conn), oauth.Unreachable)
+	requireFailure(t, revoke(t, at(nobody, byGET)), oauth.Unreachable)
 	conn.Loopback = false
 	requireFailure(t, newClient().Revoke(t.Context(), conn, app(), secret.New(theToken), "access_token"), oauth.EndpointWrong)
 }

@@ -24,6 +24,9 @@ const canary = "c4n4ry"
 
 const goodReply = `{"access_token":"at","refresh_token":"rt","token_type":"Bearer","expires_in":3600,"scope":"a b"}`
 
+// nobody is where no test's provider can be: the port of one that is closed may be another's a moment later.
+const nobody = "http://127.0.0.1:1"
+
 func noon() time.Time { return time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC) }
 
 // request is a request as the provider saw it.

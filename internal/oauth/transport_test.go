@@ -66,11 +66,8 @@ func TestCall_FollowsNoRedirect(t *testing.T) {
 
 func TestCall_ConnectionRefused(t *testing.T) {
 	t.Parallel()
-	p := replying(t, 200, goodReply)
-	c := p.connector()
-	p.Close()
 	for phase, call := range calls() {
-		f := failureOf(t, call(t, c, oauth.Hooks{BeforeSend: never, OnReply: noReply}), oauth.Unreachable)
+		f := failureOf(t, call(t, at(nobody), oauth.Hooks{BeforeSend: never, OnReply: noReply}), oauth.Unreachable)
 		require.False(t, f.Sent)
 		require.Equal(t, phase, f.Phase)
 		require.Zero(t, f.Status)

@@ -87,7 +87,7 @@ func New(t testing.TB, o Options) *Rig {
 	})}
 	e.rigs.add(m)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)
 		defer cancel()
 		r.terminate(ctx)
 		e.rigs.remove(m)
@@ -164,6 +164,9 @@ func (r *Rig) terminate(ctx context.Context) {
 		return // the test closed the vault
 	}
 	for _, row := range rows {
+		if workflows.ConnectionStatus(row.Status).Ended() {
+			continue
+		}
 		_ = r.Temporal.TerminateWorkflow(ctx, workflows.WorkflowID(row.ID), "", "its test is over")
 	}
 }
