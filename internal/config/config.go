@@ -178,6 +178,8 @@ func (s Settings) DialTemporal(ctx context.Context, log *slog.Logger) (client.Cl
 		options.HostPort = client.DefaultHostPort
 	}
 	options.Logger = tlog.NewStructuredLogger(log)
+	// What goes over the line is small, and most of it sealed: compressing it costs both ends more than it saves.
+	options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
 	ctx, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
 	c, err := client.DialContext(ctx, options)

@@ -18,6 +18,12 @@ var binaries struct{ worker, starter string }
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	if address := os.Getenv(envBareWorker); address != "" {
+		if err := runBareWorker(address, os.Stdin, os.Stdout); err != nil {
+			return fail(err)
+		}
+		return 0
+	}
 	dir, err := os.MkdirTemp("", "connections-e2e-")
 	if err != nil {
 		return fail(err)

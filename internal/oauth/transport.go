@@ -1,16 +1,15 @@
 package oauth
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,6 +64,9 @@ type transport struct {
 	fenced error
 	hook   error
 	raw    *Raw
+	// reply is raw as it was read; refused says why it is none.
+	reply   Reply
+	refused error
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -109,7 +111,8 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if t.hook != nil {
 		return nil, t.hook
 	}
-	return t.canonical(request, *raw), nil
+	t.reply, t.refused = Parse(t.connector, t.phase, *raw)
+	return t.canonical(request), nil
 }
 
 // base is a transport for one connection: no proxy from the environment, no reuse, no compression, HTTP/1.1.
@@ -220,7 +223,7 @@ func (t *transport) result(err error) (Reply, error) {
 	if failure := t.failure(err); failure != nil {
 		return Reply{}, failure
 	}
-	return Parse(t.connector, t.phase, *t.raw)
+	return t.reply, t.refused
 }
 
 // failure says what went wrong if there is no reply to read.
@@ -264,17 +267,17 @@ func (t *transport) send(ctx context.Context) (Raw, error) {
 }
 
 // canonical is the reply as RFC 6749 §5 would have it, for x/oauth2 to parse: no oddity reaches its parser.
-func (t *transport) canonical(request *http.Request, raw Raw) *http.Response {
-	status, body := http.StatusOK, []byte(nil)
-	if reply, err := Parse(t.connector, t.phase, raw); err == nil {
-		body, _ = json.Marshal(map[string]string{"access_token": reply.AccessToken.Reveal(), "token_type": "Bearer"})
-	} else {
-		status, body = http.StatusBadRequest, []byte(`{"error":"refused"}`)
+//
+// The token in it is not ours: nothing reads what x/oauth2 makes of it, and result has the real one.
+func (t *transport) canonical(request *http.Request) *http.Response {
+	status, body := http.StatusOK, `{"access_token":"read","token_type":"Bearer"}`
+	if t.refused != nil {
+		status, body = http.StatusBadRequest, `{"error":"refused"}`
 	}
 	return &http.Response{
 		Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), StatusCode: status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: request,
 		Header: http.Header{"Content-Type": {jsonContent}}, ContentLength: int64(len(body)),
-		Body: io.NopCloser(bytes.NewReader(body)),
+		Body: io.NopCloser(strings.NewReader(body)),
 	}
 }

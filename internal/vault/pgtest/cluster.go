@@ -24,6 +24,7 @@ type Cluster struct {
 	dir      string
 	programs string
 	as       *account
+	settings []string
 	stop     func() error
 
 	// Of the server that runs now, or ran last.
@@ -33,8 +34,9 @@ type Cluster struct {
 }
 
 // StartCluster makes a cluster and starts its server. The caller must Stop it; on Linux the server also ends when the
-// calling process dies. Its methods are not for concurrent use.
-func StartCluster(ctx context.Context) (*Cluster, error) {
+// calling process dies. Settings are "name=value", and win over those that make tests fast. Its methods are not for
+// concurrent use.
+func StartCluster(ctx context.Context, settings ...string) (*Cluster, error) {
 	programs, err := findPrograms(ctx)
 	if err != nil {
 		return nil, err
@@ -47,7 +49,7 @@ func StartCluster(ctx context.Context) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{dir: dir, programs: programs, as: as}
+	c := &Cluster{dir: dir, programs: programs, as: as, settings: settings}
 	c.stop = sync.OnceValue(c.stopOnce)
 	if err := c.initialize(ctx); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -127,13 +129,18 @@ func (c *Cluster) initialize(ctx context.Context) error {
 // run starts the server. Where a process can ask to be told of its parent's death, "parent" is the thread that
 // started it: a goroutine keeps that thread until the server has ended.
 func (c *Cluster) run() error {
-	// Not bound to a context: Halt ends it.
-	postgres := exec.Command(filepath.Join(c.programs, "postgres"), "-D", c.data(),
-		"-k", c.dir, "-p", port,
+	args := []string{
+		"-D", c.data(), "-k", c.dir, "-p", port,
 		"-c", "listen_addresses=", "-c", "unix_socket_permissions=0700",
 		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
 		"-c", "max_connections=200", "-c", "shared_buffers=32MB", "-c", "autovacuum=off",
-		"-c", "log_destination=stderr", "-c", "logging_collector=off", "-c", "lc_messages=C")
+		"-c", "log_destination=stderr", "-c", "logging_collector=off", "-c", "lc_messages=C",
+	}
+	for _, setting := range c.settings {
+		args = append(args, "-c", setting)
+	}
+	// Not bound to a context: Halt ends it.
+	postgres := exec.Command(filepath.Join(c.programs, "postgres"), args...)
 	postgres.Dir = c.dir
 	postgres.SysProcAttr = attributes(c.as)
 	exited := make(chan struct{})
