@@ -21,7 +21,7 @@ func TestBreakerOfThreeHundredConnections(t *testing.T) {
 	t.Parallel()
 	const (
 		fleet    = 300
-		interval = 2 * time.Second
+		interval = 10 * time.Second
 	)
 	r := connectionstest.New(t, connectionstest.Options{TokenLife: 90 * time.Second, ProbeInterval: interval})
 	t.Cleanup(func() {
