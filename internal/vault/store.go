@@ -38,6 +38,7 @@ type Store interface {
 	Connectors
 	Reconciliation
 	KeyChecks
+	Watcher
 
 	// Ping reports whether the vault can be reached.
 	Ping(ctx context.Context) error

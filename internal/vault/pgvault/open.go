@@ -29,6 +29,9 @@ const (
 	idleInTxTimeout  = "30s"
 )
 
+// applicationName is what operators see in pg_stat_activity.
+const applicationName = "connections"
+
 // Open connects to the vault. Its errors are sentences for the operator; none contains the URL's password.
 func Open(ctx context.Context, databaseURL string, options Options) (*Store, error) {
 	config, err := parse(databaseURL)
@@ -42,7 +45,7 @@ func Open(ctx context.Context, databaseURL string, options Options) (*Store, err
 	if err != nil {
 		return nil, openFailure(&config.ConnConfig.Config, err)
 	}
-	store := &Store{pool: pool}
+	store := newStore(pool)
 	pingCtx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if err := pool.Ping(pingCtx); err != nil {
@@ -72,7 +75,7 @@ func parse(databaseURL string) (*pgxpool.Config, error) {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
 	for name, value := range map[string]string{
-		"application_name":                    "connections",
+		"application_name":                    applicationName,
 		"statement_timeout":                   statementTimeout,
 		"lock_timeout":                        lockTimeout,
 		"idle_in_transaction_session_timeout": idleInTxTimeout,

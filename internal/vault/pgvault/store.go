@@ -11,10 +11,17 @@ import (
 
 // Store is a vault in a Postgres database. Open makes one.
 type Store struct {
-	pool *pgxpool.Pool
+	pool       *pgxpool.Pool
+	background *vault.Background
+	announcer  *announcer
 }
 
 var _ vault.Store = (*Store)(nil)
+
+func newStore(pool *pgxpool.Pool) *Store {
+	background := vault.NewBackground()
+	return &Store{pool: pool, background: background, announcer: newAnnouncer(pool, background)}
+}
 
 // Ping implements vault.Store.
 func (s *Store) Ping(ctx context.Context) error {
@@ -23,6 +30,7 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close implements vault.Store.
 func (s *Store) Close() error {
+	s.background.Close()
 	s.pool.Close()
 	return nil
 }
