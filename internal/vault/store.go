@@ -39,6 +39,7 @@ type Store interface {
 	Reconciliation
 	KeyChecks
 	Watcher
+	Audit
 
 	// Ping reports whether the vault can be reached.
 	Ping(ctx context.Context) error

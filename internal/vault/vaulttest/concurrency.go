@@ -40,6 +40,7 @@ func RunConcurrency(t *testing.T, fresh func(t *testing.T) Database) {
 		"MarkReadOrCommit":   testMarkReadOrCommitRace,
 		"MarkReadOrErase":    testMarkReadOrEraseRace,
 		"BeginOrOpen":        testBeginOrOpenRace,
+		"RecordHandouts":     testHandoutsRace,
 		"Watch":              testWatch,
 		"WatchMany":          testWatchMany,
 		"WatchOnlyChanges":   testWatchOnlyChanges,
