@@ -13,7 +13,7 @@ import (
 const handoutsPage = 10_000
 
 // RecordHandouts implements vault.Audit. It is one statement, which locks the rows in one order for all processes.
-func (s *Store) RecordHandouts(ctx context.Context, handouts []vault.Handout) error {
+func (a *Access) RecordHandouts(ctx context.Context, handouts []vault.Handout) error {
 	var ids, askers, tiers []string
 	var counts []int64
 	var hours, firsts, lasts []time.Time
@@ -28,7 +28,7 @@ func (s *Store) RecordHandouts(ctx context.Context, handouts []vault.Handout) er
 		return nil
 	}
 	for {
-		_, err := s.pool.Exec(ctx, `SELECT connections_record_handouts($1, $2, $3, $4, $5, $6, $7)`,
+		_, err := a.pool.Exec(ctx, `SELECT connections_record_handouts($1, $2, $3, $4, $5, $6, $7)`,
 			ids, hours, askers, tiers, counts, firsts, lasts)
 		if hasCode(err, codeForeignKeyViolation) {
 			continue // a connection was deleted just now: the next time it is passed over

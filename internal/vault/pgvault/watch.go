@@ -43,8 +43,8 @@ var (
 )
 
 // Watch implements vault.Watcher.
-func (s *Store) Watch(ctx context.Context, w vault.Watch) error {
-	ctx, leave, ok := s.background.Enter(ctx)
+func (a *Access) Watch(ctx context.Context, w vault.Watch) error {
+	ctx, leave, ok := a.background.Enter(ctx)
 	if !ok {
 		return nil
 	}
@@ -53,7 +53,7 @@ func (s *Store) Watch(ctx context.Context, w vault.Watch) error {
 	pause := watchFirstPause
 	for ctx.Err() == nil {
 		begun := time.Now()
-		listen(ctx, s.pool.Config().ConnConfig, w)
+		listen(ctx, a.pool.Config().ConnConfig, w)
 		if time.Since(begun) > watchHeld {
 			pause = watchFirstPause
 		}

@@ -238,6 +238,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		"Reads/Unread":                     testUnread,
 		"Reads/UnreadAndSuspended":         testUnreadAndSuspended,
 		"Reads/UnreadAndAlwaysFresh":       testUnreadAndAlwaysFresh,
+		"Access/Row":                       testAccessRow,
 		"Audit/RoundTrip":                  testHandouts,
 		"Audit/PassedOver":                 testHandoutsPassedOver,
 		"Audit/Kept":                       testHandoutsKept,
