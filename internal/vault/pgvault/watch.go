@@ -43,13 +43,10 @@ var (
 )
 
 // Watch implements vault.Watcher.
-func (a *Access) Watch(ctx context.Context, w vault.Watch) error {
-	ctx, leave, ok := a.background.Enter(ctx)
-	if !ok {
-		return nil
-	}
-	defer leave()
-	w = w.Normalize()
+func (a *Access) Watch(ctx context.Context, w vault.Watch) error { return a.watchers.Watch(ctx, w) }
+
+// listenAll keeps a listening connection until ctx ends.
+func (a *Access) listenAll(ctx context.Context, w vault.Watch) {
 	pause := watchFirstPause
 	for ctx.Err() == nil {
 		begun := time.Now()
@@ -60,7 +57,6 @@ func (a *Access) Watch(ctx context.Context, w vault.Watch) error {
 		sleep(ctx, rand.N(pause)) //nolint:gosec // jitter is no secret
 		pause = min(2*pause, watchLastPause)
 	}
-	return nil
 }
 
 // sleep waits, but not longer than ctx.
