@@ -76,7 +76,7 @@ func listen(ctx context.Context, config *pgx.ConnConfig, w vault.Watch) {
 	if err != nil {
 		return
 	}
-	defer hangUp(conn)
+	defer hangUp(context.WithoutCancel(ctx), conn)
 	if err := subscribe(ctx, conn); err != nil {
 		return
 	}
@@ -126,7 +126,9 @@ func dialWatcher(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error)
 func subscribe(ctx context.Context, conn *pgx.Conn) error {
 	bounded, cancel := context.WithTimeout(ctx, watchConnect)
 	defer cancel()
-	if _, err := conn.Exec(bounded, "LISTEN "+channel); err != nil {
+	// A listener that reads nothing, such as a process that was stopped, keeps all that is announced in the server's
+	// queue, and when that is full no announcing transaction commits: over TCP the server gives it up before.
+	if _, err := conn.Exec(bounded, "SET tcp_user_timeout = '60s'; LISTEN "+channel); err != nil {
 		return err
 	}
 	return checkListening(ctx, conn)
@@ -158,13 +160,13 @@ func checkListening(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // hangUp closes the connection, without waiting for a server that does not answer.
-func hangUp(conn *pgx.Conn) {
+func hangUp(ctx context.Context, conn *pgx.Conn) {
 	if conn.IsClosed() {
 		_ = conn.PgConn().Conn().Close()
 		<-conn.PgConn().CleanupDone()
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), watchHangUp)
+	ctx, cancel := context.WithTimeout(ctx, watchHangUp)
 	defer cancel()
 	_ = conn.Close(ctx)
 }
