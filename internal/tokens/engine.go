@@ -96,6 +96,10 @@ const (
 	flushLimit = 5 * time.Second
 	// refreshPause is how long a live token goes on being handed out after a newer one could not be had.
 	refreshPause = 5 * time.Second
+	// temporalPause is refreshPause where Temporal did not answer: each try costs somebody liveWait.
+	temporalPause = 30 * time.Second
+	// liveWait is how long a newer token is waited for while the one in hand lives.
+	liveWait = 3 * time.Second
 	// vaultPause is how long the vault is left alone after it did not answer.
 	vaultPause = time.Second
 )

@@ -103,12 +103,16 @@ func (g *Engine) answer(ctx context.Context, e *entry, need Need) (*Held, error)
 		g.refreshInBackground(e, r)
 		return nil, refusal(e.id, ReasonTimeout, 0)
 	}
-	fresh, err := g.refresh(ctx, e, r, need.Wait)
+	wait := need.Wait
+	if live && (wait == 0 || wait > liveWait) {
+		wait = liveWait
+	}
+	fresh, err := g.refresh(ctx, e, r, wait)
 	if err == nil {
 		return fresh, nil
 	}
 	if live && mayServe(err) {
-		e.pause(r, g.clock()+int64(refreshPause))
+		e.pause(r, g.clock()+int64(pauseAfter(err)))
 		return r.held, nil
 	}
 	return nil, g.refused(e, err)
@@ -121,6 +125,15 @@ func (g *Engine) refused(e *entry, err error) error {
 		g.drop(e)
 	}
 	return err
+}
+
+// pauseAfter is how long a live token is handed out without asking for a newer one again.
+func pauseAfter(err error) time.Duration {
+	var refused *Error
+	if errors.As(err, &refused) && (refused.Reason == ReasonTimeout || refused.Reason == ReasonTemporalUnavailable) {
+		return temporalPause
+	}
+	return refreshPause
 }
 
 // mayServe reports whether a live token may be handed out although it could not be renewed.
