@@ -3,39 +3,49 @@ package tokens
 import (
 	"hash/maphash"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
 
-// cache is a bounded hash table of entries. Reads take no lock and write nothing: they load the head of a chain whose
-// nodes never change. Writers, which have just asked a database, share one mutex.
+// cache is a bounded hash table of entries. Reads take no lock and write nothing: they walk a chain by atomic pointers.
+// Writers, which have just asked a database, share one mutex. A reader whose chain is being moved may miss an entry, and
+// finds it with obtain.
 type cache struct {
-	seed    maphash.Seed
-	buckets []atomic.Pointer[node]
-	limit   int
+	seed  maphash.Seed
+	limit int
+	table atomic.Pointer[table]
 
 	mu sync.Mutex
 	// all holds every entry, each at its own index, for walks and for eviction by sample.
 	all []*entry
 }
 
-// node is a link of a chain.
-type node struct {
-	hash  uint64
-	entry *entry
-	next  *node
+// table has a power of two of chains: small for few entries, so that they share few cache lines.
+type table []atomic.Pointer[entry]
+
+// firstSize is that of a new table.
+const firstSize = 64
+
+func newTable(size int) *table {
+	t := make(table, size)
+	return &t
+}
+
+func (t *table) chain(hash uint64) *atomic.Pointer[entry] {
+	return &(*t)[hash&uint64(len(*t)-1)]
+}
+
+func (t *table) push(e *entry) {
+	head := t.chain(e.hash)
+	e.next.Store(head.Load())
+	head.Store(e)
 }
 
 func newCache(limit int) *cache {
-	size := 1
-	for size < limit {
-		size *= 2
-	}
-	return &cache{seed: maphash.MakeSeed(), buckets: make([]atomic.Pointer[node], size), limit: limit}
-}
-
-func (c *cache) bucket(hash uint64) *atomic.Pointer[node] {
-	return &c.buckets[hash&uint64(len(c.buckets)-1)]
+	c := &cache{seed: maphash.MakeSeed(), limit: limit}
+	c.table.Store(newTable(firstSize))
+	return c
 }
 
 // find returns the entry of a connection, or nil.
@@ -44,9 +54,9 @@ func (c *cache) find(id string) *entry {
 }
 
 func (c *cache) findHash(hash uint64, id string) *entry {
-	for n := c.bucket(hash).Load(); n != nil; n = n.next {
-		if n.hash == hash && n.entry.id == id {
-			return n.entry
+	for e := c.table.Load().chain(hash).Load(); e != nil; e = e.next.Load() {
+		if e.hash == hash && e.id == id {
+			return e
 		}
 	}
 	return nil
@@ -56,9 +66,6 @@ func (c *cache) findHash(hash uint64, id string) *entry {
 // one that had to go. round is the number of the last flush.
 func (c *cache) obtain(id string, round uint64) (found, evicted *entry) {
 	hash := maphash.String(c.seed, id)
-	if e := c.findHash(hash, id); e != nil {
-		return e, nil
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.findHash(hash, id); e != nil {
@@ -68,12 +75,26 @@ func (c *cache) obtain(id string, round uint64) (found, evicted *entry) {
 		evicted = c.leastUsed()
 		c.unlink(evicted)
 	}
-	e := &entry{id: id, hash: hash, index: len(c.all)}
+	// The id may be part of a larger text, which must not stay for its sake.
+	e := &entry{id: strings.Clone(id), hash: hash, index: len(c.all)}
 	e.used.Store(round + 1)
 	c.all = append(c.all, e)
-	head := c.bucket(hash)
-	head.Store(&node{hash: hash, entry: e, next: head.Load()})
+	c.grow()
+	c.table.Load().push(e)
 	return e, evicted
+}
+
+// grow moves every entry to a larger table when chains become long.
+func (c *cache) grow() {
+	size := len(*c.table.Load())
+	if len(c.all) <= size {
+		return
+	}
+	larger := newTable(2 * size)
+	for _, e := range c.all[:len(c.all)-1] {
+		larger.push(e)
+	}
+	c.table.Store(larger)
 }
 
 // sampled is how many entries are looked at for the one to evict.
@@ -108,20 +129,11 @@ func (c *cache) unlink(e *entry) {
 	c.all[len(c.all)-1] = nil
 	c.all = c.all[:len(c.all)-1]
 	e.index = c.limit // nowhere
-	head := c.bucket(e.hash)
-	head.Store(without(head.Load(), e))
-}
-
-// without copies the part of a chain that is before e, since readers may be in it.
-func without(n *node, e *entry) *node {
-	switch {
-	case n == nil:
-		return nil
-	case n.entry == e:
-		return n.next
-	default:
-		return &node{hash: n.hash, entry: n.entry, next: without(n.next, e)}
+	at := c.table.Load().chain(e.hash)
+	for at.Load() != e {
+		at = &at.Load().next
 	}
+	at.Store(e.next.Load())
 }
 
 // entries lists all entries at a moment.
@@ -137,9 +149,7 @@ func (c *cache) clear() []*entry {
 	defer c.mu.Unlock()
 	all := c.all
 	c.all = nil
-	for i := range c.buckets {
-		c.buckets[i].Store(nil)
-	}
+	c.table.Store(newTable(firstSize))
 	return all
 }
 

@@ -13,6 +13,12 @@ import (
 
 // Held is a token as the cache holds it. It never changes.
 type Held struct {
+	// Nanoseconds since 1970: of the expiry, of half the token's life, until when not to ask for a newer one after
+	// that failed, and of the moment before the row was read.
+	expires, half, pause, readAt int64
+	// OAuth is the token in clear. It is shared: do not change it.
+	OAuth *oauth2.Token
+
 	ID        string
 	owner     string
 	Connector string
@@ -24,12 +30,6 @@ type Held struct {
 	Scopes     []string
 	Inputs     map[string]string
 	Metadata   map[string]string
-	// OAuth is the token in clear. It is shared: do not change it.
-	OAuth *oauth2.Token
-
-	// Nanoseconds since 1970: of the expiry, of half the token's life, until when not to ask for a newer one after
-	// that failed, and of the moment before the row was read.
-	expires, half, pause, readAt int64
 }
 
 // never is the expiry of tokens without one.
@@ -64,8 +64,10 @@ func (h *Held) live(now int64) bool { return h != nil && now < h.expires }
 
 // entry is the place of one connection in the cache.
 type entry struct {
-	id   string
+	// What the hot path reads is within the first cache line.
 	hash uint64
+	id   string
+	next atomic.Pointer[entry]
 	// held is nil until the connection was read, and again once it has changed.
 	held  atomic.Pointer[Held]
 	count counter
