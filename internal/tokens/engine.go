@@ -233,3 +233,6 @@ func (g *Engine) connected(is bool) {
 	}
 	g.deaf.Store(!is)
 }
+
+// Len is how many connections the cache holds.
+func (g *Engine) Len() int { return g.cache.len() }

@@ -22,13 +22,17 @@ type Need struct {
 
 // Token gives a token of the connection. Its errors are [*Error] and those of ctx.
 func (g *Engine) Token(ctx context.Context, id string, need Need) (*Held, error) {
+	h, _, err := g.find(ctx, id, need)
+	return h, err
+}
+
+func (g *Engine) find(ctx context.Context, id string, need Need) (*Held, *entry, error) {
 	if e := g.cache.find(id); e != nil {
 		if h := g.warm(e, need); h != nil {
-			return h, nil
+			return h, e, nil
 		}
 	}
-	h, _, err := g.cold(ctx, id, need)
-	return h, err
+	return g.cold(ctx, id, need)
 }
 
 // warm hands out the cached token, or nothing if it is not good enough. It takes no lock and allocates nothing.

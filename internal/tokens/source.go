@@ -41,7 +41,7 @@ func (s *Source) Token() (*oauth2.Token, error) {
 }
 
 func (s *Source) read() (*Held, error) {
-	h, e, err := s.engine.cold(s.ctx, s.id, s.need)
+	h, e, err := s.engine.find(s.ctx, s.id, s.need)
 	if err != nil {
 		return nil, s.refused(err)
 	}
