@@ -7,6 +7,6 @@ import (
 )
 
 // NewTokens makes Tokens of parts that a test has open.
-func NewTokens(c Config, store vault.Store, access *keyring.Ring, catalogue *connector.Catalogue) *Tokens {
-	return newTokens(c, store, access, catalogue, nil)
+func NewTokens(c Config, access vault.Access, ring *keyring.Ring, catalogue *connector.Catalogue) *Tokens {
+	return newTokens(c, access, ring, catalogue, nil)
 }

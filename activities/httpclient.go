@@ -151,11 +151,9 @@ func (t *transport) connector(ctx context.Context, held *tokens.Held) (connector
 		return known.connector, nil
 	}
 	conn, err := t.tokens.catalogue.Get(ctx, held.Connector)
-	if err == nil && held.Inputs != nil {
-		conn, err = conn.Resolve(held.Inputs)
-	}
+	var unknown *connector.UnknownError
 	switch {
-	case err == nil:
+	case err == nil, errors.As(err, &unknown) && known == nil: // an unknown one is called as most are
 		t.style.Store(&style{held.Generation, conn})
 		return conn, nil
 	case known != nil:

@@ -78,7 +78,7 @@ func Open(ctx context.Context, c Config) (*Tokens, error) {
 	if settings.AccessKeyset == "" {
 		return nil, fmt.Errorf("no keyset %q: set %s to its file, or Config.AccessKeyset", keyring.Access, config.EnvAccessKeyset)
 	}
-	access, err := keyring.Load(keyring.Access, settings.AccessKeyset)
+	ring, err := keyring.Load(keyring.Access, settings.AccessKeyset)
 	if err != nil {
 		return nil, err
 	}
@@ -92,30 +92,30 @@ func Open(ctx context.Context, c Config) (*Tokens, error) {
 		}
 		release = append(release, func() error { c.Temporal.Close(); return nil })
 	}
-	store, err := settings.OpenVault(ctx, false)
+	access, err := settings.OpenAccess(ctx)
 	if err != nil {
 		return nil, errors.Join(err, releaseAll(release))
 	}
-	release = append(release, store.Close)
-	catalogue, err := settings.OpenCatalogue(store)
+	release = append(release, access.Close)
+	source, _ := access.(connector.Source) // the role "connections_access" reads none
+	catalogue, err := settings.OpenCatalogue(source)
 	if err != nil {
 		return nil, errors.Join(err, releaseAll(release))
 	}
-	return newTokens(c, store, access, catalogue, release), nil
+	return newTokens(c, access, ring, catalogue, release), nil
 }
 
 // newTokens makes Tokens of open parts; release lists what to close after them.
-func newTokens(c Config, store vault.Store, access *keyring.Ring, catalogue *connector.Catalogue, release []func() error) *Tokens {
+func newTokens(c Config, access vault.Access, ring *keyring.Ring, catalogue *connector.Catalogue, release []func() error) *Tokens {
 	if c.MinLife == 0 {
 		c.MinLife = defaultMinLife
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	parts := tokens.OfVault(store)
 	return &Tokens{
 		engine: tokens.New(tokens.Config{
-			Store: parts.Store, Watcher: parts.Watcher, Auditor: parts.Auditor, Access: access, Temporal: c.Temporal,
+			Vault: access, Access: ring, Temporal: c.Temporal,
 			Owner: c.Owner, Caller: c.Caller, Limit: c.MaxCached, Log: c.Log,
 		}),
 		catalogue: catalogue, need: tokens.Need{Life: c.MinLife}, link: c.ConnectURL,

@@ -93,6 +93,18 @@ func (s Settings) OpenVault(ctx context.Context, migrate bool) (vault.Store, err
 	}
 }
 
+// OpenAccess is OpenVault for callers, who need no rights beyond those of the role "connections_access".
+func (s Settings) OpenAccess(ctx context.Context) (vault.Access, error) {
+	if s.DatabaseURL == "" {
+		return s.OpenVault(ctx, false)
+	}
+	access, err := pgvault.OpenAccess(ctx, s.DatabaseURL, pgvault.Options{MaxConns: maxConns})
+	if err != nil {
+		return nil, err
+	}
+	return access, nil
+}
+
 // opened keeps a nil engine from becoming a Store that is not nil.
 func opened[S vault.Store](store S, err error) (vault.Store, error) {
 	if err != nil {

@@ -20,52 +20,15 @@ import (
 
 	"github.com/acme/connections/internal/keyring"
 	"github.com/acme/connections/internal/reads"
+	"github.com/acme/connections/internal/vault"
 )
 
-// Row is what the vault says to a caller about a connection: nothing that the keyset "access" does not open.
-type Row struct {
-	Owner, Connector, Status, Reason string
-	Generation, Failures             int64
-	TokenType                        string
-	Scopes                           []string
-	Inputs, Metadata                 map[string]string
-	// IssuedAt and ExpiresAt are zero if unknown.
-	IssuedAt, ExpiresAt time.Time
-	// Sealed is the access token, nil if there is none.
-	Sealed []byte
-}
-
-// Store is the vault as callers see it.
-type Store interface {
-	// AccessRow reads one row (vault.ErrNotFound).
-	AccessRow(ctx context.Context, id string) (Row, error)
-	// MarkRead notes when connections were read last.
-	MarkRead(ctx context.Context, marks map[string]time.Time) error
-}
-
-// Watcher tells of changes.
-type Watcher interface {
-	// Watch calls changed for every connection whose row has changed, in any process, until ctx ends. It calls
-	// connected(true) once nothing will be missed from then on, and connected(false) when something may have been.
-	Watch(ctx context.Context, changed func(id string), connected func(bool))
-}
-
-// Auditor keeps who was handed which tokens, in sums.
-type Auditor interface {
-	// AddHandouts notes that the caller was handed tokens of each connection that many times, until at.
-	AddHandouts(ctx context.Context, caller string, at time.Time, counts map[string]int64) error
-}
-
-// Config is what an Engine needs. Store, Access and Log are required.
+// Config is what an Engine needs. Vault, Access and Log are required.
 type Config struct {
-	Store  Store
+	Vault  vault.Access
 	Access *keyring.Ring
 	// Temporal renews tokens, and answers while the vault is down; without one the vault's tokens serve while they live.
 	Temporal client.Client
-	// Watcher, if nil, makes every entry too old after Staleness.
-	Watcher Watcher
-	// Auditor, if nil, counts nothing.
-	Auditor Auditor
 	// Owner limits what can be read to the connections of one owner; empty for all.
 	Owner string
 	// Caller is who asks, in the audit.
@@ -140,15 +103,13 @@ func New(c Config) *Engine {
 	if c.Staleness <= 0 {
 		c.Staleness = DefaultStaleness
 	}
-	g := &Engine{config: c, cache: newCache(c.Limit), marker: reads.New(markStore{c.Store}, c.Log)}
+	g := &Engine{config: c, cache: newCache(c.Limit), marker: reads.New(markStore{c.Vault}, c.Log)}
 	g.base, g.stop = context.WithCancel(context.Background())
 	g.deaf.Store(true)
 	g.keepTime()
 	g.tasks.Go(func() { g.runClock(g.base) })
 	g.tasks.Go(func() { g.runFlushes(g.base) })
-	if c.Watcher != nil {
-		g.tasks.Go(func() { c.Watcher.Watch(g.base, g.changed, g.connected) })
-	}
+	g.tasks.Go(func() { g.listen(g.base) })
 	return g
 }
 
@@ -226,12 +187,20 @@ func (g *Engine) changed(id string) {
 	}
 }
 
-// connected hears that the channel is there, or lost. What was read before it came back may have changed since.
-func (g *Engine) connected(is bool) {
-	if is {
-		g.raiseHorizon(g.config.Now().UnixNano())
+// listen hears of changes until ctx ends. What was read before the channel was there may have changed since.
+func (g *Engine) listen(ctx context.Context) {
+	err := g.config.Vault.Watch(ctx, vault.Watch{
+		Changed: g.changed,
+		Ready: func() {
+			g.raiseHorizon(g.config.Now().UnixNano())
+			g.deaf.Store(false)
+		},
+		Lost: func() { g.deaf.Store(true) },
+	})
+	g.deaf.Store(true)
+	if err != nil {
+		g.config.Log.Warn("changes of connections cannot be heard; their rows are read again and again instead", slog.Any("error", err))
 	}
-	g.deaf.Store(!is)
 }
 
 // Len is how many connections the cache holds.

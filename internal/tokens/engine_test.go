@@ -80,7 +80,7 @@ func TestAReadThatAChangeOvertakes(t *testing.T) {
 	r.link.gate.Store(nil)
 	_, err := r.Client.Disconnect(t.Context(), id)
 	require.NoError(t, err)
-	r.channel.changed(id)
+	r.channel.Changed(id)
 	close(g.open)
 	require.NoError(t, <-done, "it began before")
 	_, err = r.Token(t.Context(), id, tokens.Need{})
@@ -97,7 +97,7 @@ func TestAChangeIsHeard(t *testing.T) {
 	_, err = r.Client.Pause(t.Context(), id)
 	require.NoError(t, err)
 	r.token(id) // it has not been told
-	r.channel.changed(id)
+	r.channel.Changed(id)
 	_, err = r.Token(t.Context(), id, tokens.Need{})
 	requireKind(t, err, tokens.Paused)
 	_, err = source.Token()
@@ -116,7 +116,7 @@ func TestALostChannelBoundsStaleness(t *testing.T) {
 	lost, kept := r.active(), r.active()
 	r.token(lost)
 	r.token(kept)
-	r.channel.connected(false)
+	r.channel.Lost()
 	_, err := r.Client.Disconnect(t.Context(), lost)
 	require.NoError(t, err)
 	from := time.Now()
@@ -126,7 +126,7 @@ func TestALostChannelBoundsStaleness(t *testing.T) {
 	}, 5*time.Second, 5*time.Millisecond)
 	require.Less(t, time.Since(from), time.Second)
 	reads := r.link.reads.Load()
-	r.channel.connected(true)
+	r.channel.Ready()
 	r.token(kept)
 	require.Greater(t, r.link.reads.Load(), reads, "what was missed is read again")
 	reads = r.link.reads.Load()
@@ -138,13 +138,14 @@ func TestOwnersDoNotSeeEachOther(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id := r.active()
-	other := r.engine(unwatched, func(c *tokens.Config) { c.Owner = "another" })
+	other := r.engine(func(c *tokens.Config) { c.Owner = "another" })
 	_, err := other.Token(t.Context(), id, tokens.Need{})
 	requireKind(t, err, tokens.NotFound)
 	_, err = other.Force(t.Context(), id, 1, tokens.Need{})
 	requireKind(t, err, tokens.NotFound)
-	r.link.cut.Store(true)
-	other = r.engine(unwatched, func(c *tokens.Config) { c.Owner = "another" })
+	cut := &vaultLink{Access: r.Vault}
+	cut.cut.Store(true)
+	other = r.engine(func(c *tokens.Config) { c.Owner, c.Vault = "another", cut })
 	_, err = other.Token(t.Context(), id, tokens.Need{})
 	requireKind(t, err, tokens.NotFound)
 	require.Equal(t, 1, r.TokenRequests(string(grant)))
@@ -207,7 +208,7 @@ func TestForce(t *testing.T) {
 func TestTemporalStopped(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	away := r.engine(unwatched, withTemporal(connectionstest.LazyTemporal(t, "127.0.0.1:1")))
+	away := r.engine(withTemporal(connectionstest.LazyTemporal(t, "127.0.0.1:1")))
 	id := r.active()
 	for range 100 {
 		_, err := away.Token(t.Context(), id, tokens.Need{})
@@ -234,7 +235,7 @@ func TestVaultStopped(t *testing.T) {
 	r := newRig(t)
 	cached, uncached, over := r.active(), r.active(), r.active()
 	first := r.token(cached)
-	r.channel.connected(false)
+	r.channel.Lost()
 	_, err := r.Client.Disconnect(t.Context(), over)
 	require.NoError(t, err)
 	r.AwaitStatus(over, workflows.StatusDisconnected)
@@ -285,7 +286,7 @@ func TestHandoutsAreCountedAndMarked(t *testing.T) {
 func TestTheCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	small := r.engine(unwatched, func(c *tokens.Config) { c.Limit, c.Staleness = 2, time.Hour })
+	small := r.engine(func(c *tokens.Config) { c.Limit, c.Staleness = 2, time.Hour })
 	ids := []string{r.active(), r.active(), r.active(), r.active()}
 	for range 5 {
 		for _, id := range ids {

@@ -28,7 +28,6 @@ type Held struct {
 	Generation int64
 	IssuedAt   time.Time
 	Scopes     []string
-	Inputs     map[string]string
 	Metadata   map[string]string
 }
 

@@ -230,13 +230,13 @@ func (g *Engine) fallBack(ctx context.Context, e *entry, r *reading, at time.Tim
 // errVaultAway: the vault did not answer just now, and is left alone for a moment.
 var errVaultAway = errors.New("the vault is away")
 
-func (g *Engine) readVault(ctx context.Context, id string) (Row, error) {
+func (g *Engine) readVault(ctx context.Context, id string) (vault.AccessRow, error) {
 	if g.clock() < g.vaultAwayUntil.Load() {
-		return Row{}, errVaultAway
+		return vault.AccessRow{}, errVaultAway
 	}
 	limited, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
-	row, err := g.config.Store.AccessRow(limited, id)
+	row, err := g.config.Vault.AccessRow(limited, id)
 	if err != nil && !errors.Is(err, vault.ErrNotFound) && ctx.Err() == nil {
 		g.vaultAwayUntil.Store(g.clock() + int64(vaultPause))
 	}
@@ -244,7 +244,7 @@ func (g *Engine) readVault(ctx context.Context, id string) (Row, error) {
 }
 
 // open turns a row into a token that can be handed out, or says why there is none.
-func (g *Engine) open(id string, row Row, readAt time.Time) (*Held, error) {
+func (g *Engine) open(id string, row vault.AccessRow, readAt time.Time) (*Held, error) {
 	if g.config.Owner != "" && row.Owner != g.config.Owner {
 		return nil, refusal(id, workflows.ReasonNotFound, 0)
 	}
@@ -252,16 +252,16 @@ func (g *Engine) open(id string, row Row, readAt time.Time) (*Held, error) {
 	if !status.HandsOut() {
 		return nil, refusalOf(id, status, reason)
 	}
-	if row.Sealed == nil {
+	if row.AccessToken == nil {
 		return nil, refusal(id, workflows.ReasonNotReady, 0)
 	}
-	text, err := g.config.Access.OpenString(keyring.AccessToken(id, row.Generation), row.Sealed)
+	text, err := g.config.Access.OpenString(keyring.AccessToken(id, row.Generation), row.AccessToken)
 	if err != nil {
 		return nil, refusal(id, workflows.ReasonKeyMissing, 0)
 	}
 	h := &Held{
 		ID: id, owner: row.Owner, Connector: row.Connector, Status: status, Reason: reason, Generation: row.Generation,
-		IssuedAt: row.IssuedAt, Scopes: row.Scopes, Inputs: row.Inputs, Metadata: row.Metadata,
+		IssuedAt: row.IssuedAt, Scopes: row.GrantedScopes, Metadata: row.Metadata,
 		OAuth: &oauth2.Token{AccessToken: text.Reveal(), TokenType: row.TokenType, Expiry: row.ExpiresAt},
 	}
 	h.setTimes(readAt)

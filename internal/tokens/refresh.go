@@ -8,6 +8,7 @@ import (
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
 )
 
@@ -111,11 +112,11 @@ func (g *Engine) without(ctx context.Context, e *entry, err error) error {
 }
 
 // rowOf is the answer of a workflow as a row, with what only the vault knows from the one held before.
-func rowOf(token workflows.Token, before *Held) Row {
-	return Row{
-		Owner: before.owner, Connector: before.Connector, Inputs: before.Inputs, Metadata: before.Metadata,
+func rowOf(token workflows.Token, before *Held) vault.AccessRow {
+	return vault.AccessRow{
+		Owner: before.owner, Connector: before.Connector, Metadata: before.Metadata,
 		Status: string(token.Status), Reason: string(token.Reason), Generation: token.Generation,
-		TokenType: token.Type, Scopes: token.Scopes, Sealed: token.Sealed,
+		TokenType: token.Type, GrantedScopes: token.Scopes, AccessToken: token.Sealed,
 		IssuedAt: instant(token.IssuedAt), ExpiresAt: instant(token.ExpiresAt),
 	}
 }
@@ -129,17 +130,17 @@ func instant(t *time.Time) time.Time {
 
 // query asks the open workflow for what the vault would have said. The query "token" does not tell the owner, so the
 // status is asked first: nobody is handed what is another owner's.
-func (g *Engine) query(ctx context.Context, id string) (Row, error) {
+func (g *Engine) query(ctx context.Context, id string) (vault.AccessRow, error) {
 	if g.config.Temporal == nil {
-		return Row{}, refusal(id, workflows.ReasonVaultUnavailable, 0)
+		return vault.AccessRow{}, refusal(id, workflows.ReasonVaultUnavailable, 0)
 	}
 	var status workflows.Status
 	if err := g.ask(ctx, id, workflows.QueryStatus, &status); err != nil {
-		return Row{}, err
+		return vault.AccessRow{}, err
 	}
 	var token workflows.Token
 	if err := g.ask(ctx, id, workflows.QueryToken, &token); err != nil {
-		return Row{}, err
+		return vault.AccessRow{}, err
 	}
 	return rowOf(token, &Held{owner: status.Owner, Connector: status.Connector}), nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/acme/connections/internal/connections"
 	"github.com/acme/connections/internal/connections/connectionstest"
 	"github.com/acme/connections/internal/tokens"
+	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/internal/vault/pgtest"
 	"github.com/acme/connections/workflows"
 )
@@ -32,22 +33,25 @@ const grant = workflows.GrantClientCredentials
 
 // vaultLink is a real vault that can be cut off from one engine, and says how often it was read.
 type vaultLink struct {
-	tokens.Store
+	vault.Access
 	cut   atomic.Bool
 	reads atomic.Int64
 	// gate, if set, is passed before each answer.
 	gate atomic.Pointer[gate]
+	// Of the first engine: others have none.
+	channel *channel
+	books   *books
 }
 
 type gate struct{ reached, open chan struct{} }
 
-// AccessRow implements tokens.Store.
-func (l *vaultLink) AccessRow(ctx context.Context, id string) (tokens.Row, error) {
+// AccessRow implements vault.Access.
+func (l *vaultLink) AccessRow(ctx context.Context, id string) (vault.AccessRow, error) {
 	l.reads.Add(1)
 	if l.cut.Load() {
-		return tokens.Row{}, errors.New("cut off")
+		return vault.AccessRow{}, errors.New("cut off")
 	}
-	row, err := l.Store.AccessRow(ctx, id)
+	row, err := l.Access.AccessRow(ctx, id)
 	if g := l.gate.Load(); g != nil {
 		g.reached <- struct{}{}
 		<-g.open
@@ -55,21 +59,31 @@ func (l *vaultLink) AccessRow(ctx context.Context, id string) (tokens.Row, error
 	return row, err
 }
 
-// channel is a Watcher that a test speaks through.
-type channel struct {
-	started   chan struct{}
-	changed   func(string)
-	connected func(bool)
+// Watch implements vault.Access.
+func (l *vaultLink) Watch(ctx context.Context, w vault.Watch) error {
+	if l.channel == nil {
+		<-ctx.Done()
+		return nil
+	}
+	l.channel.Watch = w
+	w.Ready()
+	close(l.channel.started)
+	<-ctx.Done()
+	return nil
 }
 
-func newChannel() *channel { return &channel{started: make(chan struct{})} }
+// RecordHandouts implements vault.Access.
+func (l *vaultLink) RecordHandouts(ctx context.Context, handouts []vault.Handout) error {
+	if l.books == nil {
+		return l.Access.RecordHandouts(ctx, handouts)
+	}
+	return l.books.record(handouts)
+}
 
-// Watch implements tokens.Watcher.
-func (c *channel) Watch(ctx context.Context, changed func(string), connected func(bool)) {
-	c.changed, c.connected = changed, connected
-	connected(true)
-	close(c.started)
-	<-ctx.Done()
+// channel is what a test tells of changes by.
+type channel struct {
+	vault.Watch
+	started chan struct{}
 }
 
 // books keeps hand-outs.
@@ -80,8 +94,7 @@ type books struct {
 	caller string
 }
 
-// AddHandouts implements tokens.Auditor.
-func (b *books) AddHandouts(_ context.Context, caller string, _ time.Time, counts map[string]int64) error {
+func (b *books) record(handouts []vault.Handout) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fail != nil {
@@ -90,9 +103,9 @@ func (b *books) AddHandouts(_ context.Context, caller string, _ time.Time, count
 	if b.counts == nil {
 		b.counts = make(map[string]int64)
 	}
-	b.caller = caller
-	for id, n := range counts {
-		b.counts[id] += n
+	for _, h := range handouts {
+		b.caller = h.Who
+		b.counts[h.ConnectionID] += h.Count
 	}
 	return nil
 }
@@ -109,17 +122,21 @@ type rig struct {
 
 func newRig(t *testing.T, change ...func(*tokens.Config)) *rig {
 	t.Helper()
-	r := &rig{Rig: connectionstest.New(t, connectionstest.Options{}), channel: newChannel(), books: &books{}, t: t}
-	r.link = &vaultLink{Store: tokens.OfVault(r.Vault).Store}
-	r.Engine = r.engine(change...)
+	r := &rig{
+		Rig: connectionstest.New(t, connectionstest.Options{}), books: &books{},
+		channel: &channel{started: make(chan struct{})}, t: t,
+	}
+	r.link = &vaultLink{Access: r.Vault, channel: r.channel, books: r.books}
+	r.Engine = r.engine(append(change, func(c *tokens.Config) { c.Vault = r.link })...)
+	<-r.channel.started
 	return r
 }
 
-// engine makes another engine on the same link.
+// engine makes another engine, which hears of nothing.
 func (r *rig) engine(change ...func(*tokens.Config)) *tokens.Engine {
 	r.t.Helper()
 	config := tokens.Config{
-		Store: r.link, Access: r.Keys.Access, Temporal: r.Temporal, Watcher: r.channel, Auditor: r.books,
+		Vault: &vaultLink{Access: r.Vault, books: r.books}, Access: r.Keys.Access, Temporal: r.Temporal,
 		Owner: "acme", Caller: "test", Now: r.Clock.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, f := range change {
@@ -127,13 +144,8 @@ func (r *rig) engine(change ...func(*tokens.Config)) *tokens.Engine {
 	}
 	engine := tokens.New(config)
 	r.t.Cleanup(func() { require.NoError(r.t, engine.Close()) })
-	if config.Watcher == r.channel {
-		<-r.channel.started
-	}
 	return engine
 }
-
-func unwatched(c *tokens.Config) { c.Watcher = nil }
 
 func withTemporal(c client.Client) func(*tokens.Config) {
 	return func(config *tokens.Config) { config.Temporal = c }
