@@ -120,6 +120,7 @@ func BenchmarkTokenWarmParallel(b *testing.B) {
 	require.NoError(b, err)
 	ctx := b.Context()
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if _, err := tokens.Token(ctx, ids[0]); err != nil {

@@ -5,12 +5,18 @@ import (
 	"sync/atomic"
 )
 
-// counter counts hand-outs. It is one word until two processors are seen to want it at once; from then on it is spread
-// over cache lines, so that readers of one connection do not slow each other down.
+// counter counts hand-outs. It is one word until processors are seen to want it at once again and again; from then on
+// it is spread over cache lines, so that readers of one connection do not slow each other down. Nearly all connections
+// do without: the lines of a thousand would not fit into a processor's cache.
 type counter struct {
 	one  atomic.Uint64
 	many atomic.Pointer[stripes]
+	// clashes are those since the last take.
+	clashes atomic.Uint32
 }
+
+// maxClashes is how many make a counter spread.
+const maxClashes = 1000
 
 const stripeCount = 16
 
@@ -26,13 +32,15 @@ func (c *counter) add() {
 		return
 	}
 	if n := c.one.Load(); !c.one.CompareAndSwap(n, n+1) {
-		c.spread()
+		c.clash()
 	}
 }
 
-func (c *counter) spread() {
-	c.many.CompareAndSwap(nil, new(stripes))
-	c.many.Load()[0].n.Add(1)
+func (c *counter) clash() {
+	c.one.Add(1)
+	if c.clashes.Add(1) == maxClashes {
+		c.many.CompareAndSwap(nil, new(stripes))
+	}
 }
 
 // pending reports whether anything was counted since the last take.
@@ -52,6 +60,7 @@ func (c *counter) pending() bool {
 
 // take returns what was counted since the last take.
 func (c *counter) take() uint64 {
+	c.clashes.Store(0)
 	n := c.one.Swap(0)
 	if s := c.many.Load(); s != nil {
 		for i := range s {
