@@ -8,13 +8,13 @@ type Watcher interface {
 	// Watch reports changes until ctx ends or the vault is closed, and then returns nil; the calls that it makes have
 	// all returned before it does. It goes on by itself through every outage of the engine.
 	//
-	// In Postgres each call holds a database connection of its own, beside the pool: call it once per process, and
-	// hand the changes around there.
+	// All calls on one vault share what the engine needs for it. In Postgres that is one database connection, beside
+	// the pool, while there is at least one call.
 	Watch(ctx context.Context, w Watch) error
 }
 
 // Watch is what a caller of [Watcher] wants to hear. A nil function is passed over. The functions are called one at a
-// time, from one goroutine, and keep the next change waiting: they must return at once and must not call the vault.
+// time, and keep the next change, and all other watchers, waiting: they must return at once and must not call the vault.
 //
 // Ready and Lost take turns; Ready is the first, and Lost the last, when Watch ends. Before Ready, and between Lost and the
 // next Ready, changes may go by unreported, so whatever was read from the vault before Ready was called may be out of

@@ -15,9 +15,16 @@ import (
 type Access struct {
 	pool       *pgxpool.Pool
 	background *vault.Background
+	watchers   *vault.Watchers
 }
 
 var _ vault.Access = (*Access)(nil)
+
+func newAccess(pool *pgxpool.Pool) *Access {
+	a := &Access{pool: pool, background: vault.NewBackground()}
+	a.watchers = vault.NewWatchers(a.background, a.listenAll)
+	return a
+}
 
 // accessColumns are what the role "connections_access" may read of a connection, in the order in which AccessRow reads
 // them.

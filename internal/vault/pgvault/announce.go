@@ -33,15 +33,15 @@ func newAnnouncer(pool *pgxpool.Pool, background *vault.Background) *announcer {
 	return &announcer{pool: pool, background: background, waiting: map[string]struct{}{}}
 }
 
-// add has the connection announced soon. It does not wait.
-func (a *announcer) add(connectionID string) {
+// add has the connection announced soon, also if ctx ends. It does not wait.
+func (a *announcer) add(ctx context.Context, connectionID string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.waiting[connectionID] = struct{}{}
 	if a.running {
 		return
 	}
-	ctx, leave, ok := a.background.Enter(context.Background())
+	ctx, leave, ok := a.background.Enter(context.WithoutCancel(ctx))
 	if !ok {
 		return
 	}

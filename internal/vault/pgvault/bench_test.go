@@ -189,3 +189,26 @@ func commitMany(b *testing.B, store *Store, left *atomic.Int64, client, clients 
 		}
 	}
 }
+
+// BenchmarkRecordHandouts adds a batch of a thousand connections to rows that are there, and to new ones.
+func BenchmarkRecordHandouts(b *testing.B) {
+	const batchSize = 1000
+	for _, way := range []struct {
+		name string
+		step time.Duration
+	}{{"SameHour", time.Second}, {"NewHour", time.Hour}} {
+		b.Run(way.name, func(b *testing.B) {
+			store := benchStore(b, pgtest.URL(b))
+			first := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+			batch := make([]vault.Handout, batchSize)
+			for b.Loop() {
+				for i := range batch {
+					batch[i] = vault.Handout{ConnectionID: strconv.Itoa(i), Who: "payroll", Tier: "cache", Count: 7, First: first}
+				}
+				require.NoError(b, store.RecordHandouts(b.Context(), batch))
+				first = first.Add(way.step)
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*batchSize), "µs/row")
+		})
+	}
+}

@@ -10,8 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/acme/connections/internal/vault"
 )
 
 // Options say how to open a vault.
@@ -64,7 +62,7 @@ func connect(ctx context.Context, config *pgxpool.Config) (*Access, error) {
 		pool.Close()
 		return nil, openFailure(&config.ConnConfig.Config, err)
 	}
-	return &Access{pool: pool, background: vault.NewBackground()}, nil
+	return newAccess(pool), nil
 }
 
 // parse reads the URL and applies the options.

@@ -59,7 +59,7 @@ func (s *Store) CommitTokens(ctx context.Context, t vault.TokenCommit) (int64, e
 		instant(t.ConsentedAt), t.RequestedScopes).Scan(&generation)
 	if !errors.Is(err, pgx.ErrNoRows) {
 		if err == nil && t.ConsentedAt.IsZero() {
-			s.announcer.add(t.ConnectionID)
+			s.announcer.add(ctx, t.ConnectionID)
 		}
 		return generation, failure("commit tokens", err)
 	}

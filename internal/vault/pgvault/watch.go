@@ -43,13 +43,10 @@ var (
 )
 
 // Watch implements vault.Watcher.
-func (a *Access) Watch(ctx context.Context, w vault.Watch) error {
-	ctx, leave, ok := a.background.Enter(ctx)
-	if !ok {
-		return nil
-	}
-	defer leave()
-	w = w.Normalize()
+func (a *Access) Watch(ctx context.Context, w vault.Watch) error { return a.watchers.Watch(ctx, w) }
+
+// listenAll keeps a listening connection until ctx ends.
+func (a *Access) listenAll(ctx context.Context, w vault.Watch) {
 	pause := watchFirstPause
 	for ctx.Err() == nil {
 		begun := time.Now()
@@ -60,7 +57,6 @@ func (a *Access) Watch(ctx context.Context, w vault.Watch) error {
 		sleep(ctx, rand.N(pause)) //nolint:gosec // jitter is no secret
 		pause = min(2*pause, watchLastPause)
 	}
-	return nil
 }
 
 // sleep waits, but not longer than ctx.
@@ -80,7 +76,7 @@ func listen(ctx context.Context, config *pgx.ConnConfig, w vault.Watch) {
 	if err != nil {
 		return
 	}
-	defer hangUp(conn)
+	defer hangUp(context.WithoutCancel(ctx), conn)
 	if err := subscribe(ctx, conn); err != nil {
 		return
 	}
@@ -130,7 +126,9 @@ func dialWatcher(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error)
 func subscribe(ctx context.Context, conn *pgx.Conn) error {
 	bounded, cancel := context.WithTimeout(ctx, watchConnect)
 	defer cancel()
-	if _, err := conn.Exec(bounded, "LISTEN "+channel); err != nil {
+	// A listener that reads nothing, such as a process that was stopped, keeps all that is announced in the server's
+	// queue, and when that is full no announcing transaction commits: over TCP the server gives it up before.
+	if _, err := conn.Exec(bounded, "SET tcp_user_timeout = '60s'; LISTEN "+channel); err != nil {
 		return err
 	}
 	return checkListening(ctx, conn)
@@ -162,13 +160,13 @@ func checkListening(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // hangUp closes the connection, without waiting for a server that does not answer.
-func hangUp(conn *pgx.Conn) {
+func hangUp(ctx context.Context, conn *pgx.Conn) {
 	if conn.IsClosed() {
 		_ = conn.PgConn().Conn().Close()
 		<-conn.PgConn().CleanupDone()
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), watchHangUp)
+	ctx, cancel := context.WithTimeout(ctx, watchHangUp)
 	defer cancel()
 	_ = conn.Close(ctx)
 }

@@ -219,3 +219,24 @@ func TestCloseAnnouncesTheLast(t *testing.T) {
 		delete(missing, nextEvent(t, w))
 	}
 }
+
+// TestWatchTakesOneConnection: many watchers of a process are one session, and none when they have gone.
+func TestWatchTakesOneConnection(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	store := open(t, databaseURL)
+	sessions := func() (n int) {
+		require.NoError(t, store.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name = 'connections watch'`).Scan(&n))
+		return n
+	}
+	var watchers []vaulttest.Watching
+	for range 20 {
+		watchers = append(watchers, watch(t, store))
+	}
+	require.Equal(t, 1, sessions())
+	for _, w := range watchers {
+		require.NoError(t, w.Stop())
+	}
+	require.Eventually(t, func() bool { return sessions() == 0 }, time.Minute, 10*time.Millisecond)
+}

@@ -87,7 +87,9 @@ func connect(path string) (*Store, error) {
 	}
 	read.SetMaxOpenConns(readers)
 	read.SetMaxIdleConns(readers)
-	return &Store{write: write, read: read, background: vault.NewBackground()}, nil
+	store := &Store{write: write, read: read, background: vault.NewBackground()}
+	store.watchers = vault.NewWatchers(store.background, store.poll)
+	return store, nil
 }
 
 func dataSource(path string, options url.Values) string {

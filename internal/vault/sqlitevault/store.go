@@ -18,6 +18,7 @@ type Store struct {
 	read  *sql.DB
 
 	background *vault.Background
+	watchers   *vault.Watchers
 }
 
 var _ vault.Store = (*Store)(nil)

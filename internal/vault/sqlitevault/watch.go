@@ -20,7 +20,7 @@ type change struct {
 	connectionID string
 }
 
-// watcher is one call of Watch.
+// watcher is one run of poll.
 type watcher struct {
 	vault.Watch
 	store *Store
@@ -29,15 +29,12 @@ type watcher struct {
 	last int64
 }
 
-// Watch implements vault.Watcher. It polls a table, so it holds nothing between two looks.
-func (s *Store) Watch(ctx context.Context, w vault.Watch) error {
-	ctx, leave, ok := s.background.Enter(ctx)
-	if !ok {
-		return nil
-	}
-	defer leave()
-	watcher := &watcher{Watch: w.Normalize(), store: s}
-	defer watcher.lose()
+// Watch implements vault.Watcher.
+func (s *Store) Watch(ctx context.Context, w vault.Watch) error { return s.watchers.Watch(ctx, w) }
+
+// poll looks for changes until ctx ends. It holds nothing between two looks.
+func (s *Store) poll(ctx context.Context, w vault.Watch) {
+	watcher := &watcher{Watch: w, store: s}
 	ticker := time.NewTicker(watchPoll)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
@@ -49,7 +46,6 @@ func (s *Store) Watch(ctx context.Context, w vault.Watch) error {
 		case <-ticker.C:
 		}
 	}
-	return nil
 }
 
 func (w *watcher) lose() {

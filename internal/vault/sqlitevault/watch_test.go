@@ -1,13 +1,33 @@
 package sqlitevault
 
 import (
+	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/internal/vault/vaulttest"
 )
+
+func TestWatchOtherProcess(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "vault.db")
+	store := open(t, path)
+	require.NoError(t, store.CreateConnection(t.Context(), vault.Connection{ID: "c", Status: "active"}))
+	w := vaulttest.StartWatching(t.Context(), store)
+	defer func() { require.NoError(t, w.Stop()) }()
+	require.Equal(t, vaulttest.EventReady, <-w.Events)
+	executable, err := os.Executable()
+	require.NoError(t, err)
+	other := exec.CommandContext(t.Context(), executable)
+	other.Env = append(os.Environ(), pausePath+"="+path)
+	output, err := other.CombinedOutput()
+	require.NoError(t, err, string(output))
+	require.Equal(t, "c", <-w.Events)
+}
 
 // TestWatchMissesMuch: a watcher that was away for more changes than are kept says so; for fewer it reports them all.
 func TestWatchMissesMuch(t *testing.T) {

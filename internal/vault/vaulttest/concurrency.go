@@ -45,6 +45,7 @@ func RunConcurrency(t *testing.T, fresh func(t *testing.T) Database) {
 		"WatchMany":          testWatchMany,
 		"WatchOnlyChanges":   testWatchOnlyChanges,
 		"WatchEnds":          testWatchEnds,
+		"WatchShared":        testWatchShared,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,6 +2,7 @@ package vaulttest
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -175,4 +176,40 @@ func testWatchEnds(f *fixture, other vault.Store) {
 	f.Equal(EventLost, f.next(w))
 	f.NoError(w.Stop())
 	f.NoError(other.Watch(f.ctx, vault.Watch{}))
+}
+
+// Watchers of one store come and go without the others noticing.
+func testWatchShared(f *fixture, other vault.Store) {
+	id := f.connection("active")
+	seq := int64(0)
+	change := func() {
+		seq++
+		f.NoError(f.SetStatus(f.ctx, vault.StatusChange{ID: id, Status: "active", Reason: f.id("reason"), Seq: seq}))
+	}
+	first, second := f.watch(other), f.watch(other)
+	change()
+	f.Equal(id, f.next(first))
+	f.Equal(id, f.next(second))
+	f.NoError(first.Stop())
+	f.Equal(EventLost, f.next(first))
+	third := f.watch(other)
+	change()
+	f.Equal(id, f.next(second))
+	f.Equal(id, f.next(third))
+	f.NoError(second.Stop())
+	f.NoError(third.Stop())
+	fourth := f.watch(other)
+	change()
+	f.Equal(id, f.next(fourth))
+	f.Empty(first.Events)
+
+	for _, err := range race(f, other, func(store vault.Store, _ int) error {
+		w := StartWatching(f.ctx, store)
+		if event := <-w.Events; event != EventReady {
+			return fmt.Errorf("%s before ready", event)
+		}
+		return w.Stop()
+	}) {
+		f.NoError(err)
+	}
 }
