@@ -22,8 +22,8 @@ func (c *Client) Refresh(ctx context.Context, id string) (View, error) {
 	return c.Status(ctx, id)
 }
 
-func (c *Client) refresh(ctx context.Context, row vault.Connection) (workflows.Token, error) {
-	var token workflows.Token
+func (c *Client) refresh(ctx context.Context, row vault.Connection) (workflows.AccessToken, error) {
+	var token workflows.AccessToken
 	err := c.update(ctx, row, workflows.UpdateRefresh,
 		workflows.RefreshUpdateID(row.Generation, row.Failures), workflows.Refresh{Generation: row.Generation}, &token)
 	return token, err
@@ -160,4 +160,18 @@ func (c *Client) withoutWorkflow(row vault.Connection) error {
 	default:
 		return &Error{Code: string(workflows.ReasonInternal), Message: "The connection's workflow is not running. If this is the right Temporal namespace, and the workflow was cancelled or terminated, \"starter reconnect\" starts it again."}
 	}
+}
+
+// RefreshRow asks the workflow of a row for a newer token than the row's, for those who hand out: sealed. The reason is
+// empty if there is one.
+func (c *Client) RefreshRow(ctx context.Context, row vault.Connection) (workflows.AccessToken, workflows.Reason) {
+	token, err := c.refresh(ctx, row)
+	if err == nil {
+		return token, workflows.ReasonNone
+	}
+	reason := workflows.Reason(CodeOf(err))
+	if !reason.Known() || reason == workflows.ReasonNone {
+		reason = workflows.ReasonUnanswered
+	}
+	return workflows.AccessToken{}, reason
 }

@@ -35,9 +35,11 @@ type Rig struct {
 	Sandbox   *sandbox.Provider
 	Temporal  client.Client
 	Client    *connections.Client
-	Clock     *Clock
-	Log       *slog.Logger
-	Logged    *Buffer
+	// HandOut is that of the worker, for this rig.
+	HandOut *activities.HandOut
+	Clock   *Clock
+	Log     *slog.Logger
+	Logged  *Buffer
 
 	t testing.TB
 }
@@ -54,6 +56,9 @@ type Options struct {
 	ProbeInterval time.Duration
 	// Scopes are those of the platform's own app; nil for the connector's defaults.
 	Scopes []string
+	// ParkAttempt and MaxWaiting are those of activities.HandOutConfig; two seconds and the usual one if zero.
+	ParkAttempt time.Duration
+	MaxWaiting  int
 }
 
 // New makes a rig.
@@ -66,6 +71,9 @@ func New(t testing.TB, o Options) *Rig {
 	}
 	if o.TokenLife == 0 {
 		o.TokenLife = 10 * time.Minute
+	}
+	if o.ParkAttempt == 0 {
+		o.ParkAttempt = 2 * time.Second
 	}
 	r := &Rig{t: t, Temporal: e.client, Clock: &Clock{}, Logged: &Buffer{}}
 	r.Log = slog.New(slog.NewJSONHandler(r.Logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -85,6 +93,10 @@ func New(t testing.TB, o Options) *Rig {
 		Vault: r.Vault, Keys: r.Keys, Catalogue: r.Catalogue, Log: r.Log,
 		OAuth: oauth.NewClient(workflows.HTTPLimit, time.Now), BreakerOpened: r.Client.BreakerOpened, ProbeInterval: o.ProbeInterval,
 	})}
+	r.HandOut = activities.NewHandOut(activities.HandOutConfig{
+		Rows: r.Vault, Refresh: r.Client.RefreshRow, Now: r.Clock.Now, ParkAttempt: o.ParkAttempt, MaxWaiting: o.MaxWaiting,
+	})
+	m.handOut = r.HandOut
 	e.rigs.add(m)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)

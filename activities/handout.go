@@ -1,0 +1,311 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/workflows"
+)
+
+const (
+	// parkAttempt is how long one attempt of AwaitToken waits before it gives its slot to another.
+	parkAttempt = time.Minute
+	// parkPause is between two attempts of AwaitToken; nobody looks at the row meanwhile.
+	parkPause = time.Second
+	// busyPause is between two attempts while there are more callers than may wait at once.
+	busyPause = 5 * time.Second
+	// maxWaiting leaves slots of the worker to the refreshes that are waited for.
+	maxWaiting = 100
+	// beatInterval is that of heartbeats; the SDK passes on what the heartbeat timeout needs.
+	beatInterval = 2 * time.Second
+)
+
+// TokenRows is what handing out needs of the vault.
+type TokenRows interface {
+	// Connection reads a row, sealed access token included (vault.ErrNotFound).
+	Connection(ctx context.Context, id string) (vault.Connection, error)
+}
+
+// HandOutConfig is what a [HandOut] needs. Rows and Refresh are required.
+type HandOutConfig struct {
+	Rows TokenRows
+	// Refresh asks the connection's workflow for a token newer than the row's, and waits for it. The reason is empty if
+	// there is one.
+	Refresh func(ctx context.Context, row vault.Connection) (workflows.AccessToken, workflows.Reason)
+	// Changed returns once the row of a connection may have changed, or ctx has ended. If nil, that is after
+	// [PollInterval].
+	Changed func(ctx context.Context, connectionID string)
+	// MarkRead notes a read for policy adaptive, without waiting; nil for not at all.
+	MarkRead func(connectionID string, at time.Time)
+	// Now is time.Now if nil.
+	Now func() time.Time
+	// ParkAttempt is how long one attempt of AwaitToken waits, and MaxWaiting how many calls may wait for a person or a
+	// refresh at once; a minute and 100 if zero.
+	ParkAttempt time.Duration
+	MaxWaiting  int
+}
+
+// PollInterval is how often a row is looked at for which nobody tells of changes.
+const PollInterval = 500 * time.Millisecond
+
+// HandOut is the activities and the Nexus service for callers: it hands out access tokens, sealed. It needs no key. It
+// is safe for concurrent use.
+type HandOut struct {
+	c       HandOutConfig
+	waiting chan struct{}
+}
+
+// NewHandOut makes one.
+func NewHandOut(c HandOutConfig) *HandOut {
+	if c.Changed == nil {
+		c.Changed = pollRow
+	}
+	if c.MarkRead == nil {
+		c.MarkRead = func(string, time.Time) {}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.ParkAttempt == 0 {
+		c.ParkAttempt = parkAttempt
+	}
+	if c.MaxWaiting == 0 {
+		c.MaxWaiting = maxWaiting
+	}
+	return &HandOut{c: c, waiting: make(chan struct{}, c.MaxWaiting)}
+}
+
+// Register registers the activities under their names in the contract.
+func (h *HandOut) Register(registry worker.ActivityRegistry) {
+	registry.RegisterActivityWithOptions(h.Token, activity.RegisterOptions{Name: workflows.ActivityToken})
+	registry.RegisterActivityWithOptions(h.AwaitToken, activity.RegisterOptions{Name: workflows.ActivityAwaitToken})
+}
+
+// Token implements activity "Token": from the vault, or, if the token there is too old, by a refresh. Should the refresh
+// fail while the token in hand still lives, that is the answer.
+func (h *HandOut) Token(ctx context.Context, in workflows.TokenRequest) (workflows.AccessToken, error) {
+	token, err := h.token(ctx, in, h.refreshInTurn)
+	if err != nil {
+		return workflows.AccessToken{}, err.asFailure(0)
+	}
+	return token, nil
+}
+
+// AwaitToken implements activity "AwaitToken": Token, but where a person is needed it waits for the row to change. An
+// attempt ends after a minute, or when the worker stops, with an error that is retried at once.
+func (h *HandOut) AwaitToken(ctx context.Context, in workflows.TokenRequest) (workflows.AccessToken, error) {
+	leave, ok := h.enter()
+	if !ok {
+		return workflows.AccessToken{}, (&refusedError{reason: workflows.ReasonQueued}).asFailure(busyPause)
+	}
+	defer leave()
+	stopBeating := beat(ctx)
+	defer stopBeating()
+	attempt, cancel := context.WithTimeout(ctx, h.c.ParkAttempt)
+	defer cancel()
+	go func() {
+		select {
+		case <-activity.GetWorkerStopChannel(ctx):
+			cancel()
+		case <-attempt.Done():
+		}
+	}()
+	for {
+		token, err := h.token(ctx, in, h.c.Refresh)
+		switch {
+		case err == nil:
+			return token, nil
+		case !err.kind().NeedsPerson():
+			return workflows.AccessToken{}, err.asFailure(0)
+		case attempt.Err() != nil:
+			return workflows.AccessToken{}, err.asPause(parkPause)
+		}
+		h.c.Changed(attempt, in.ID)
+	}
+}
+
+// refresh asks for a newer token; the reason is empty if there is one.
+type refresh func(ctx context.Context, row vault.Connection) (workflows.AccessToken, workflows.Reason)
+
+func (h *HandOut) token(ctx context.Context, in workflows.TokenRequest, renew refresh) (workflows.AccessToken, *refusedError) {
+	row, refused := h.row(ctx, in.ID)
+	if refused != nil {
+		return workflows.AccessToken{}, refused
+	}
+	status, reason := workflows.ConnectionStatus(row.Status), workflows.Reason(row.Reason)
+	if !status.HandsOut() {
+		return workflows.AccessToken{}, &refusedError{status: status, reason: reasonOr(reason, plainReason(status))}
+	}
+	now := h.c.Now()
+	until := now.Add(time.Duration(in.MinLifeSeconds) * time.Second)
+	lives := row.AccessToken != nil && livesAt(row, now)
+	if lives && livesAt(row, until) {
+		return h.give(in.ID, tokenOf(row)), nil
+	}
+	if status == workflows.StatusNeedsReauth {
+		// Nothing but a person helps: a refresh would be refused.
+		if lives {
+			return h.give(in.ID, tokenOf(row)), nil
+		}
+		return workflows.AccessToken{}, &refusedError{status: status, reason: reason}
+	}
+	token, why := renew(ctx, row)
+	switch {
+	case why == workflows.ReasonNone && token.Sealed != nil:
+		return h.give(in.ID, token), nil
+	case why == workflows.ReasonNone:
+		// The status changed while the refresh was awaited.
+		return workflows.AccessToken{}, &refusedError{status: token.Status, reason: reasonOr(token.Reason, plainReason(token.Status))}
+	case lives && workflows.RefusalOf("", why) != workflows.Paused && workflows.RefusalOf("", why) != workflows.Disconnected:
+		return h.give(in.ID, tokenOf(row)), nil
+	default:
+		return workflows.AccessToken{}, &refusedError{reason: why}
+	}
+}
+
+func (h *HandOut) row(ctx context.Context, id string) (vault.Connection, *refusedError) {
+	if !workflows.ValidID(id) {
+		return vault.Connection{}, &refusedError{reason: workflows.ReasonInvalid}
+	}
+	row, err := h.c.Rows.Connection(ctx, id)
+	switch {
+	case errors.Is(err, vault.ErrNotFound):
+		return vault.Connection{}, &refusedError{reason: workflows.ReasonNotFound}
+	case err != nil:
+		return vault.Connection{}, &refusedError{reason: workflows.ReasonVaultUnavailable}
+	}
+	return row, nil
+}
+
+func (h *HandOut) give(id string, token workflows.AccessToken) workflows.AccessToken {
+	h.c.MarkRead(id, h.c.Now())
+	return token
+}
+
+// refreshInTurn is Refresh for callers that hold no place among those who wait.
+func (h *HandOut) refreshInTurn(ctx context.Context, row vault.Connection) (workflows.AccessToken, workflows.Reason) {
+	leave, ok := h.enter()
+	if !ok {
+		return workflows.AccessToken{}, workflows.ReasonQueued
+	}
+	defer leave()
+	return h.c.Refresh(ctx, row)
+}
+
+func (h *HandOut) enter() (leave func(), ok bool) {
+	select {
+	case h.waiting <- struct{}{}:
+		return func() { <-h.waiting }, true
+	default:
+		return nil, false
+	}
+}
+
+// refusedError is why there is no token.
+type refusedError struct {
+	status workflows.ConnectionStatus
+	reason workflows.Reason
+}
+
+func (e *refusedError) kind() workflows.Refusal { return workflows.RefusalOf(e.status, e.reason) }
+
+// asFailure is the error for Temporal. It is retried if waiting helps, whatever the class of the reason is: an app that
+// is misconfigured is mended without the caller.
+func (e *refusedError) asFailure(retryAfter time.Duration) error {
+	return e.failure(retryAfter, e.kind() != workflows.TemporarilyUnavailable)
+}
+
+// asPause is the end of an attempt that goes on in the next one.
+func (e *refusedError) asPause(retryAfter time.Duration) error { return e.failure(retryAfter, false) }
+
+func (e *refusedError) failure(retryAfter time.Duration, final bool) error {
+	return temporal.NewApplicationErrorWithOptions(e.reason.Sentence(), string(e.reason), temporal.ApplicationErrorOptions{
+		NonRetryable:   final,
+		NextRetryDelay: retryAfter,
+		Details:        []any{workflows.FailureDetails{Status: e.status}},
+		Category:       temporal.ApplicationErrorCategoryBenign,
+	})
+}
+
+// plainReason stands in for the reason of a status whose row names none.
+func plainReason(status workflows.ConnectionStatus) workflows.Reason {
+	switch status {
+	case workflows.StatusPending:
+		return workflows.ReasonNotReady
+	case workflows.StatusPaused:
+		return workflows.ReasonPaused
+	case workflows.StatusExpired:
+		return workflows.ReasonConsentExpired
+	default:
+		return workflows.ReasonDisconnected
+	}
+}
+
+func reasonOr(reason, otherwise workflows.Reason) workflows.Reason {
+	if reason.Known() && reason != workflows.ReasonNone {
+		return reason
+	}
+	return otherwise
+}
+
+func livesAt(row vault.Connection, t time.Time) bool {
+	return row.ExpiresAt.IsZero() || row.ExpiresAt.After(t)
+}
+
+func tokenOf(row vault.Connection) workflows.AccessToken {
+	scopes := row.GrantedScopes
+	if scopes == nil {
+		scopes = []string{}
+	}
+	return workflows.AccessToken{
+		Status: workflows.ConnectionStatus(row.Status), Reason: workflows.Reason(row.Reason), Generation: row.Generation,
+		IssuedAt: optional(row.IssuedAt), ExpiresAt: optional(row.ExpiresAt), Scopes: scopes, Type: row.TokenType,
+		Sealed: row.AccessToken,
+	}
+}
+
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	utc := t.UTC()
+	return &utc
+}
+
+// beat sends heartbeats until it is stopped: a cancellation comes back with one.
+func beat(ctx context.Context) (stop func()) {
+	beating, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(beatInterval)
+		defer ticker.Stop()
+		for {
+			activity.RecordHeartbeat(ctx)
+			select {
+			case <-ticker.C:
+			case <-beating.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+func pollRow(ctx context.Context, _ string) {
+	timer := time.NewTimer(PollInterval)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
