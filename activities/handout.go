@@ -22,6 +22,8 @@ const (
 	busyPause = 5 * time.Second
 	// maxWaiting leaves slots of the worker to the refreshes that are waited for.
 	maxWaiting = 100
+	// lastWord is how long before its time limit an attempt of AwaitToken ends by itself.
+	lastWord = time.Second
 	// beatInterval is that of heartbeats; the SDK passes on what the heartbeat timeout needs.
 	beatInterval = 2 * time.Second
 )
@@ -90,7 +92,7 @@ func (h *HandOut) Register(registry worker.ActivityRegistry) {
 // Token implements activity "Token": from the vault, or, if the token there is too old, by a refresh. Should the refresh
 // fail while the token in hand still lives, that is the answer.
 func (h *HandOut) Token(ctx context.Context, in workflows.TokenRequest) (workflows.AccessToken, error) {
-	token, err := h.token(ctx, in, h.refreshInTurn)
+	token, err := h.token(ctx, in, h.refreshInTurn, false)
 	if err != nil {
 		return workflows.AccessToken{}, err.asFailure(0)
 	}
@@ -107,7 +109,7 @@ func (h *HandOut) AwaitToken(ctx context.Context, in workflows.TokenRequest) (wo
 	defer leave()
 	stopBeating := beat(ctx)
 	defer stopBeating()
-	attempt, cancel := context.WithTimeout(ctx, h.c.ParkAttempt)
+	attempt, cancel := context.WithTimeout(ctx, h.attemptLimit(ctx))
 	defer cancel()
 	go func() {
 		select {
@@ -117,7 +119,7 @@ func (h *HandOut) AwaitToken(ctx context.Context, in workflows.TokenRequest) (wo
 		}
 	}()
 	for {
-		token, err := h.token(ctx, in, h.c.Refresh)
+		token, err := h.token(ctx, in, h.c.Refresh, true)
 		switch {
 		case err == nil:
 			return token, nil
@@ -130,10 +132,21 @@ func (h *HandOut) AwaitToken(ctx context.Context, in workflows.TokenRequest) (wo
 	}
 }
 
+// attemptLimit ends an attempt of AwaitToken before its caller's patience does, so that the caller learns what it waited
+// for.
+func (h *HandOut) attemptLimit(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return h.c.ParkAttempt
+	}
+	return max(0, min(h.c.ParkAttempt, time.Until(deadline)-lastWord))
+}
+
 // refresh asks for a newer token; the reason is empty if there is one.
 type refresh func(ctx context.Context, row vault.Connection) (workflows.AccessToken, workflows.Reason)
 
-func (h *HandOut) token(ctx context.Context, in workflows.TokenRequest, renew refresh) (workflows.AccessToken, *refusedError) {
+// token hands out. A waiting caller gets no token that lives for less than asked where a person can bring a better one.
+func (h *HandOut) token(ctx context.Context, in workflows.TokenRequest, renew refresh, waits bool) (workflows.AccessToken, *refusedError) {
 	row, refused := h.row(ctx, in.ID)
 	if refused != nil {
 		return workflows.AccessToken{}, refused
@@ -150,10 +163,10 @@ func (h *HandOut) token(ctx context.Context, in workflows.TokenRequest, renew re
 	}
 	if status == workflows.StatusNeedsReauth {
 		// Nothing but a person helps: a refresh would be refused.
-		if lives {
+		if lives && !waits {
 			return h.give(in.ID, tokenOf(row)), nil
 		}
-		return workflows.AccessToken{}, &refusedError{status: status, reason: reason}
+		return workflows.AccessToken{}, &refusedError{status: status, reason: reasonOr(reason, workflows.ReasonGrantRejected)}
 	}
 	token, why := renew(ctx, row)
 	switch {
@@ -162,10 +175,22 @@ func (h *HandOut) token(ctx context.Context, in workflows.TokenRequest, renew re
 	case why == workflows.ReasonNone:
 		// The status changed while the refresh was awaited.
 		return workflows.AccessToken{}, &refusedError{status: token.Status, reason: reasonOr(token.Reason, plainReason(token.Status))}
-	case lives && workflows.RefusalOf("", why) != workflows.Paused && workflows.RefusalOf("", why) != workflows.Disconnected:
+	case lives && stillGiven(why, waits):
 		return h.give(in.ID, tokenOf(row)), nil
 	default:
 		return workflows.AccessToken{}, &refusedError{reason: why}
+	}
+}
+
+// stillGiven reports whether a token that lives is handed out although it could not be renewed.
+func stillGiven(why workflows.Reason, waits bool) bool {
+	switch workflows.RefusalOf("", why) {
+	case workflows.Paused, workflows.Disconnected:
+		return false
+	case workflows.NeedsReauthorization:
+		return !waits
+	default:
+		return true
 	}
 }
 

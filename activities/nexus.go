@@ -22,7 +22,7 @@ func (h *HandOut) NexusService(log *slog.Logger) (*nexus.Service, error) {
 	service := nexus.NewService(workflows.NexusService)
 	err := service.Register(
 		nexus.NewSyncOperation(workflows.OperationToken, guarded(log, func(ctx context.Context, in workflows.TokenRequest) (workflows.AccessToken, *refusedError) {
-			return h.token(ctx, in, h.refreshInTurn)
+			return h.token(ctx, in, h.refreshInTurn, false)
 		})),
 		nexus.NewSyncOperation(workflows.OperationStatus, guarded(log, h.status)),
 	)

@@ -50,7 +50,7 @@ type tokenOption func(*tokenCall)
 func (o tokenOption) toToken(c *tokenCall) { o(c) }
 
 // MinLife asks for a token that lives for d more; one that does not is renewed first. Should that fail while the token
-// still lives, it is handed out: look at ExpiresAt.
+// still lives, it is handed out: look at ExpiresAt. [AwaitToken] rather waits, if it takes a person to mend that.
 func MinLife(d time.Duration) AnyOption {
 	return anyOption(func(c *tokenCall) { c.request.MinLifeSeconds = int64((d + time.Second - 1) / time.Second) })
 }

@@ -111,10 +111,14 @@ func refusedToken(id string, err error) error {
 	refused, ok := AsTokenError(err)
 	if !ok {
 		// No answer in time, or none that is ours.
-		refused = &TokenError{Kind: TemporarilyUnavailable, Reason: ReasonInternal, cause: err}
+		reason := ReasonInternal
 		var late *temporal.TimeoutError
 		if errors.As(err, &late) {
-			refused.Reason = ReasonUnanswered
+			reason = ReasonUnanswered
+		}
+		refused = &TokenError{
+			Kind: TemporarilyUnavailable, Reason: reason,
+			cause: temporal.NewApplicationErrorWithCause(reason.Sentence(), string(reason), err),
 		}
 	}
 	refused.ID = id
