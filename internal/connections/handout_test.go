@@ -63,9 +63,14 @@ func call(t *testing.T, r *connectionstest.Rig, f any, in asks) client.WorkflowR
 // requireSealed: the token in hand is the vault's, and nothing of it is in clear in the caller's history.
 func requireSealed(t *testing.T, r *connectionstest.Rig, id string, run client.WorkflowRun, got workflows.AccessToken) (events int) {
 	t.Helper()
+	return requireSealedIn(t, r.Temporal, r, id, run, got)
+}
+
+func requireSealedIn(t *testing.T, c client.Client, r *connectionstest.Rig, id string, run client.WorkflowRun, got workflows.AccessToken) (events int) {
+	t.Helper()
 	text, err := r.Keys.Access.OpenString(keyring.AccessToken(id, got.Generation), got.Sealed)
 	require.NoError(t, err)
-	events, history := connectionstest.History(t, r.Temporal, run)
+	events, history := connectionstest.History(t, c, run)
 	for _, form := range []string{text.Reveal(), base64.StdEncoding.EncodeToString([]byte(text.Reveal()))} {
 		require.NotContains(t, history, strings.TrimRight(form, "="))
 	}
