@@ -104,7 +104,7 @@ func Token(ctx workflow.Context, id string, options ...TokenOption) (AccessToken
 		TaskQueue:              TaskQueue,
 		StartToCloseTimeout:    min(tokenAttempt, call.wait),
 		ScheduleToCloseTimeout: call.wait,
-		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 15 * time.Second},
+		RetryPolicy:            callerRetries(15 * time.Second),
 		Summary:                "token of " + id,
 	}), ActivityToken, call.request).Get(ctx, &token)
 	return token, refusedToken(id, err)
@@ -129,7 +129,7 @@ func AwaitToken(ctx workflow.Context, id string, options ...AwaitOption) (Access
 		StartToCloseTimeout:    awaitAttempt,
 		ScheduleToCloseTimeout: call.wait,
 		HeartbeatTimeout:       awaitHeartbeat,
-		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+		RetryPolicy:            callerRetries(time.Minute),
 		Summary:                "token of " + id + ", when there is one",
 	}), ActivityAwaitToken, call.request).Get(ctx, &token)
 	return token, refusedToken(id, err)
@@ -143,6 +143,10 @@ func StatusViaNexus(ctx workflow.Context, endpoint, id string) (Status, error) {
 	var status Status
 	err := nexusOperation(ctx, endpoint, OperationStatus, "status of "+id, StatusRequest{ID: id}, TokenWait).Get(ctx, &status)
 	return status, refusedToken(id, err)
+}
+
+func callerRetries(longest time.Duration) *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: longest, MaximumAttempts: untilTheLimit}
 }
 
 func nexusOperation(ctx workflow.Context, endpoint, operation, summary string, in any, wait time.Duration) workflow.Future {
