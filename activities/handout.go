@@ -40,9 +40,8 @@ type HandOutConfig struct {
 	// Refresh asks the connection's workflow for a token newer than the row's, and waits for it. The reason is empty if
 	// there is one.
 	Refresh func(ctx context.Context, row vault.Connection) (workflows.AccessToken, workflows.Reason)
-	// Changed returns once the row of a connection may have changed, or ctx has ended. If nil, that is after
-	// [PollInterval].
-	Changed func(ctx context.Context, connectionID string)
+	// Changes tells those who wait of changes to rows; if nil, rows are polled.
+	Changes *Changes
 	// MarkRead notes a read for policy adaptive, without waiting; nil for not at all.
 	MarkRead func(connectionID string, at time.Time)
 	// Now is time.Now if nil.
@@ -53,9 +52,6 @@ type HandOutConfig struct {
 	MaxWaiting  int
 }
 
-// PollInterval is how often a row is looked at for which nobody tells of changes.
-const PollInterval = 500 * time.Millisecond
-
 // HandOut is the activities and the Nexus service for callers: it hands out access tokens, sealed. It needs no key. It
 // is safe for concurrent use.
 type HandOut struct {
@@ -65,8 +61,8 @@ type HandOut struct {
 
 // NewHandOut makes one.
 func NewHandOut(c HandOutConfig) *HandOut {
-	if c.Changed == nil {
-		c.Changed = pollRow
+	if c.Changes == nil {
+		c.Changes = &Changes{}
 	}
 	if c.MarkRead == nil {
 		c.MarkRead = func(string, time.Time) {}
@@ -118,6 +114,8 @@ func (h *HandOut) AwaitToken(ctx context.Context, in workflows.TokenRequest) (wo
 		case <-attempt.Done():
 		}
 	}()
+	changed, unsubscribe := h.c.Changes.subscribe(in.ID)
+	defer unsubscribe()
 	for {
 		token, err := h.token(ctx, in, h.c.Refresh, true)
 		switch {
@@ -128,7 +126,7 @@ func (h *HandOut) AwaitToken(ctx context.Context, in workflows.TokenRequest) (wo
 		case attempt.Err() != nil:
 			return workflows.AccessToken{}, err.asPause(parkPause)
 		}
-		h.c.Changed(attempt, in.ID)
+		awaitChange(attempt, changed, h.c.Changes.interval())
 	}
 }
 
@@ -326,10 +324,12 @@ func beat(ctx context.Context) (stop func()) {
 	}
 }
 
-func pollRow(ctx context.Context, _ string) {
-	timer := time.NewTimer(PollInterval)
+// awaitChange returns once the row may have changed, or ctx has ended.
+func awaitChange(ctx context.Context, changed <-chan struct{}, atLatest time.Duration) {
+	timer := time.NewTimer(atLatest)
 	defer timer.Stop()
 	select {
+	case <-changed:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
