@@ -2,7 +2,10 @@ package activities
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -20,6 +23,8 @@ const (
 	parkPause = time.Second
 	// busyPause is between two attempts while there are more callers than may wait at once.
 	busyPause = 5 * time.Second
+	// noteLimit bounds the writes that count those who wait.
+	noteLimit = 5 * time.Second
 	// maxWaiting leaves slots of the worker to the refreshes that are waited for.
 	maxWaiting = 100
 	// lastWord is how long before its time limit an attempt of AwaitToken ends by itself.
@@ -42,6 +47,8 @@ type HandOutConfig struct {
 	Refresh func(ctx context.Context, row vault.Connection) (workflows.AccessToken, workflows.Reason)
 	// Changes tells those who wait of changes to rows; if nil, rows are polled.
 	Changes *Changes
+	// Waiters counts the calls that are parked for a person; nil for not at all.
+	Waiters vault.Waiters
 	// MarkRead notes a read for policy adaptive, without waiting; nil for not at all.
 	MarkRead func(connectionID string, at time.Time)
 	// Now is time.Now if nil.
@@ -100,7 +107,11 @@ func (h *HandOut) Token(ctx context.Context, in workflows.TokenRequest) (workflo
 func (h *HandOut) AwaitToken(ctx context.Context, in workflows.TokenRequest) (workflows.AccessToken, error) {
 	leave, ok := h.enter()
 	if !ok {
-		return workflows.AccessToken{}, (&refusedError{reason: workflows.ReasonQueued}).asFailure(busyPause)
+		token, err := h.token(ctx, in, queued, true)
+		if err != nil && err.reason == workflows.ReasonQueued {
+			return workflows.AccessToken{}, err.asFailure(busyPause)
+		}
+		return h.settle(ctx, in.ID, token, err, busyPause, false)
 	}
 	defer leave()
 	stopBeating := beat(ctx)
@@ -116,18 +127,67 @@ func (h *HandOut) AwaitToken(ctx context.Context, in workflows.TokenRequest) (wo
 	}()
 	changed, unsubscribe := h.c.Changes.subscribe(in.ID)
 	defer unsubscribe()
-	for {
+	for noted := false; ; {
 		token, err := h.token(ctx, in, h.c.Refresh, true)
-		switch {
-		case err == nil:
-			return token, nil
-		case !err.kind().NeedsPerson():
-			return workflows.AccessToken{}, err.asFailure(0)
-		case attempt.Err() != nil:
-			return workflows.AccessToken{}, err.asPause(parkPause)
+		if err == nil || !err.kind().NeedsPerson() || attempt.Err() != nil {
+			return h.settle(ctx, in.ID, token, err, parkPause, noted)
+		}
+		if !noted {
+			h.note(ctx, in.ID)
+			noted = true
 		}
 		awaitChange(attempt, changed, h.c.Changes.interval())
 	}
+}
+
+// settle ends an attempt of AwaitToken. Who goes on waiting in the next one stays counted; noted says that the caller is.
+func (h *HandOut) settle(ctx context.Context, id string, token workflows.AccessToken, err *refusedError, pause time.Duration, noted bool) (workflows.AccessToken, error) {
+	if err != nil && err.kind().NeedsPerson() && ctx.Err() == nil {
+		if !noted {
+			h.note(ctx, id)
+		}
+		return workflows.AccessToken{}, err.asPause(pause)
+	}
+	if noted || activity.GetInfo(ctx).Attempt > 1 {
+		h.unnote(ctx, id)
+	}
+	if err != nil {
+		return workflows.AccessToken{}, err.asFailure(0)
+	}
+	return token, nil
+}
+
+// note counts the caller among those who wait, until well into its next attempt. That it cannot be counted is no reason
+// not to wait.
+func (h *HandOut) note(ctx context.Context, id string) {
+	if h.c.Waiters == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, noteLimit)
+	defer cancel()
+	_ = h.c.Waiters.PutWaiter(ctx, id, waiterKey(ctx), h.c.ParkAttempt+time.Minute)
+}
+
+// unnote takes that back, also for a caller that was cancelled.
+func (h *HandOut) unnote(ctx context.Context, id string) {
+	if h.c.Waiters == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteLimit)
+	defer cancel()
+	_ = h.c.Waiters.DeleteWaiter(ctx, id, waiterKey(ctx))
+}
+
+// waiterKey tells callers apart: it is the same in every attempt.
+func waiterKey(ctx context.Context) string {
+	info := activity.GetInfo(ctx)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", info.Namespace, info.WorkflowExecution.ID, info.WorkflowExecution.RunID, info.ActivityID))
+	return hex.EncodeToString(sum[:16])
+}
+
+// queued is the refresh of callers for whom there is no room to wait.
+func queued(context.Context, vault.Connection) (workflows.AccessToken, workflows.Reason) {
+	return workflows.AccessToken{}, workflows.ReasonQueued
 }
 
 // attemptLimit ends an attempt of AwaitToken before its caller's patience does, so that the caller learns what it waited

@@ -125,7 +125,7 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 	if o.has(roleWorkflow) || o.has(roleActivity) {
 		marks := reads.New(p.vault, p.log)
 		handOut := activities.NewHandOut(activities.HandOutConfig{
-			Rows: p.vault, Refresh: p.connections().RefreshRow, MarkRead: marks.Mark,
+			Rows: p.vault, Waiters: p.vault, Refresh: p.connections().RefreshRow, MarkRead: marks.Mark,
 		})
 		w, err := newWorker(o, p, acts, handOut, func(err error) { failed <- fmt.Errorf("the Temporal worker failed: %w", err) })
 		if err != nil {

@@ -191,15 +191,24 @@ func TestAwaitToken_Parks(t *testing.T) {
 
 func TestAwaitToken_StopsWaiting(t *testing.T) {
 	t.Parallel()
-	r := connectionstest.New(t, connectionstest.Options{})
+	// One attempt, so that the worker learns of the cancellation by its heartbeat.
+	r := connectionstest.New(t, connectionstest.Options{ParkAttempt: time.Minute})
 	id := active(t, r)
 	_, err := r.Client.Pause(t.Context(), id)
 	require.NoError(t, err)
 	run := call(t, r, awaitCaller, asks{ID: id})
 	awaitAttempt(t, r, run, 1)
+	require.Eventually(t, func() bool {
+		n, err := r.Vault.CountWaiters(t.Context(), id)
+		return err == nil && n == 1
+	}, 10*time.Second, 10*time.Millisecond)
 	require.NoError(t, r.Temporal.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()))
 	var canceled *temporal.CanceledError
 	require.ErrorAs(t, run.Get(t.Context(), nil), &canceled)
+	require.Eventually(t, func() bool {
+		n, err := r.Vault.CountWaiters(t.Context(), id)
+		return err == nil && n == 0
+	}, 30*time.Second, 20*time.Millisecond, "who stopped waiting is not counted")
 
 	refused, is := workflows.AsTokenError(call(t, r, awaitCaller, asks{ID: id, Wait: 2 * time.Second}).Get(t.Context(), nil))
 	require.True(t, is)

@@ -55,6 +55,8 @@ func TestAwaitToken_APersonConsents(t *testing.T) {
 	id, link := r.create()
 	run, parked := r.await(id, 0)
 	require.Equal(t, 5, parked)
+	require.Contains(t, r.browser().get(link).body, "<p>1 task waits for this, and goes on by itself.</p>")
+	r.requireWaiting(id, 1)
 	r.browser().connect(link)
 	require.EqualValues(t, 1, r.requireGoesOn(id, run, parked).Generation)
 
@@ -63,8 +65,24 @@ func TestAwaitToken_APersonConsents(t *testing.T) {
 	require.Error(t, err)
 	r.AwaitStatus(id, workflows.StatusNeedsReauth)
 	run, parked = r.await(id, time.Hour)
-	r.browser().connect(r.reconnect(id, nil))
+	_, _ = r.await(id, time.Hour)
+	r.requireWaiting(id, 2)
+	link = r.reconnect(id, nil)
+	require.Contains(t, r.browser().get(link).body, "<p>2 tasks wait for this, and go on by themselves.</p>")
+	r.browser().connect(link)
 	got := r.requireGoesOn(id, run, parked)
 	require.Equal(t, workflows.StatusActive, got.Status)
 	require.GreaterOrEqual(t, got.Generation, int64(2))
+	require.Eventually(t, func() bool {
+		n, err := r.Vault.CountWaiters(t.Context(), id)
+		return err == nil && n == 0
+	}, 10*time.Second, 10*time.Millisecond, "nobody waits any more")
+}
+
+// requireWaiting: the status says how many wait.
+func (r *rig) requireWaiting(id string, want int) {
+	r.t.Helper()
+	view, err := r.Client.Status(r.t.Context(), id)
+	require.NoError(r.t, err)
+	require.Equal(r.t, want, view.Waiting)
 }

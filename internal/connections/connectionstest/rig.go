@@ -94,7 +94,7 @@ func New(t testing.TB, o Options) *Rig {
 		OAuth: oauth.NewClient(workflows.HTTPLimit, time.Now), BreakerOpened: r.Client.BreakerOpened, ProbeInterval: o.ProbeInterval,
 	})}
 	r.HandOut = activities.NewHandOut(activities.HandOutConfig{
-		Rows: r.Vault, Refresh: r.Client.RefreshRow, Now: r.Clock.Now, ParkAttempt: o.ParkAttempt, MaxWaiting: o.MaxWaiting,
+		Rows: r.Vault, Waiters: r.Vault, Refresh: r.Client.RefreshRow, Now: r.Clock.Now, ParkAttempt: o.ParkAttempt, MaxWaiting: o.MaxWaiting,
 	})
 	m.handOut = r.HandOut
 	e.rigs.add(m)
