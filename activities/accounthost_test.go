@@ -34,7 +34,7 @@ func TestRefresh_AtTheAccountsOwnHost(t *testing.T) {
 		c.Metadata = []connector.Capture{{Path: "host", Pattern: `^127\.0\.0\.1:[0-9]+$|^evil\.example$`}}
 		c.Refresh.URL = "https://{metadata.host}/own/token"
 	})
-	r.Activities = r.instance(func(c *activities.Config) {
+	r.Activities = r.instance(func(c *activities.Deps) {
 		c.OAuth = oauth.NewClient(workflows.HTTPLimit, time.Now).WithRoots(roots)
 	})
 	r.create()

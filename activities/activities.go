@@ -24,8 +24,8 @@ import (
 	"github.com/acme/connections/workflows"
 )
 
-// Config is what the activities need. All fields but Now and ProbeInterval are required.
-type Config struct {
+// Deps is what the activities need. All fields but Now and ProbeInterval are required.
+type Deps struct {
 	Vault     vault.Store
 	Keys      keyring.Keys
 	Catalogue *connector.Catalogue
@@ -65,7 +65,7 @@ type Activities struct {
 var _ workflows.Activities = (*Activities)(nil)
 
 // New makes the activities.
-func New(c Config) *Activities {
+func New(c Deps) *Activities {
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -81,7 +81,7 @@ func newBreakerRig(t *testing.T, size int, mod ...func(*connector.Connector)) *b
 
 // process is another process on the same vault and clock.
 func (b *breakerRig) process() *activities.Activities {
-	return b.instance(func(c *activities.Config) { c.BreakerOpened, c.Now = b.openings.opened, b.clock.Now })
+	return b.instance(func(c *activities.Deps) { c.BreakerOpened, c.Now = b.openings.opened, b.clock.Now })
 }
 
 func (b *breakerRig) try(id string) error {
@@ -218,7 +218,7 @@ func TestBreaker_OutageSuspendsRefreshesAndNoConsent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	o := &openings{}
-	r.Activities = r.instance(func(c *activities.Config) { c.BreakerOpened = o.opened })
+	r.Activities = r.instance(func(c *activities.Deps) { c.BreakerOpened = o.opened })
 	r.connect()
 	rigs := []*rig{r}
 	for range 6 {
@@ -254,7 +254,7 @@ func TestBreaker_RefusalsOfManyAreNotBelieved(t *testing.T) {
 	r := newRig(t)
 	o := &openings{}
 	at := &clock{at: time.Now()}
-	r.Activities = r.instance(func(c *activities.Config) { c.BreakerOpened, c.Now = o.opened, at.Now })
+	r.Activities = r.instance(func(c *activities.Deps) { c.BreakerOpened, c.Now = o.opened, at.Now })
 	r.connect()
 	rigs := []*rig{r}
 	for range 5 {
@@ -294,7 +294,7 @@ func TestBreaker_AProbeThatIsRefusedClosesWhatOpenedOverTheApp(t *testing.T) {
 	r := newRig(t)
 	o := &openings{}
 	at := &clock{at: time.Now()}
-	r.Activities = r.instance(func(c *activities.Config) { c.BreakerOpened, c.Now = o.opened, at.Now })
+	r.Activities = r.instance(func(c *activities.Deps) { c.BreakerOpened, c.Now = o.opened, at.Now })
 	r.connect()
 	rigs := []*rig{r, r.another(t), nil}
 	rigs[1].connect()

@@ -17,11 +17,11 @@ import (
 )
 
 // unreachable points the connector to an address where nobody listens.
-func unreachable(t testing.TB) func(*activities.Config) {
+func unreachable(t testing.TB) func(*activities.Deps) {
 	t.Helper()
 	server := httptest.NewServer(nil)
 	server.Close()
-	return func(config *activities.Config) {
+	return func(config *activities.Deps) {
 		c, err := config.Catalogue.Get(t.Context(), "sandbox")
 		require.NoError(t, err)
 		c.Token.URL, c.Revoke = server.URL+"/token", &connector.Revoke{URL: server.URL + "/revoke"}
@@ -119,18 +119,18 @@ func TestRefresh_ConnectionRefusedRetriesFreely(t *testing.T) {
 func TestRefresh_WhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		mod  func(testing.TB, *activities.Config)
+		mod  func(testing.TB, *activities.Deps)
 		want workflows.Reason
 	}{
-		"connector": {func(_ testing.TB, c *activities.Config) { c.Catalogue = &connector.Catalogue{} }, workflows.ReasonConnectorMissing},
-		"keyset":    {func(t testing.TB, c *activities.Config) { c.Keys.Vault = newKeys(t, t.TempDir()).Vault }, workflows.ReasonKeyMissing},
-		"vault":     {func(_ testing.TB, c *activities.Config) { c.Vault = awayVault{c.Vault} }, workflows.ReasonVaultUnavailable},
+		"connector": {func(_ testing.TB, c *activities.Deps) { c.Catalogue = &connector.Catalogue{} }, workflows.ReasonConnectorMissing},
+		"keyset":    {func(t testing.TB, c *activities.Deps) { c.Keys.Vault = newKeys(t, t.TempDir()).Vault }, workflows.ReasonKeyMissing},
+		"vault":     {func(_ testing.TB, c *activities.Deps) { c.Vault = awayVault{c.Vault} }, workflows.ReasonVaultUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			r.connect()
-			broken := r.instance(func(config *activities.Config) { c.mod(t, config) })
+			broken := r.instance(func(config *activities.Deps) { c.mod(t, config) })
 			for range 2 {
 				_, err := broken.Refresh(t.Context(), r.renew(1))
 				r.requireReason(err, c.want)
@@ -173,7 +173,7 @@ func TestRefresh_OldKeysetOfTheTokens(t *testing.T) {
 	r := newRig(t)
 	r.connect()
 	require.NoError(t, r.vault.PutIntegration(t.Context(), vault.Integration{ID: sandbox.AppClientID, Connector: "sandbox", ClientID: sandbox.AppClientID}))
-	other := r.instance(func(c *activities.Config) { c.Keys = newKeys(t, t.TempDir()) })
+	other := r.instance(func(c *activities.Deps) { c.Keys = newKeys(t, t.TempDir()) })
 	_, err := other.Refresh(t.Context(), r.renew(1))
 	r.requireReason(err, workflows.ReasonKeyMissing)
 	require.Zero(t, r.calls("refresh_token"))

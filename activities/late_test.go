@@ -48,7 +48,7 @@ func TestLate_TheCallEndsBeforeItsLease(t *testing.T) {
 	r := newRig(t)
 	r.connect()
 	slow := &slowVault{Store: r.vault, between: 50 * time.Millisecond}
-	a := r.instance(func(c *activities.Config) { c.Vault = slow })
+	a := r.instance(func(c *activities.Deps) { c.Vault = slow })
 	_, err := a.Refresh(t.Context(), r.renew(1))
 	require.NoError(t, err)
 	require.False(t, slow.sendBy.After(slow.begun.Add(workflows.HTTPLimit)))
@@ -61,7 +61,7 @@ func TestLate_NothingIsSentByWhoWasFrozen(t *testing.T) {
 	r := newRig(t)
 	r.connect()
 	frozen := &slowVault{Store: r.vault, after: func(ctx context.Context) { <-ctx.Done() }}
-	a := r.instance(func(c *activities.Config) {
+	a := r.instance(func(c *activities.Deps) {
 		c.Vault, c.OAuth = frozen, oauth.NewClient(100*time.Millisecond, time.Now)
 	})
 	_, err := a.Refresh(t.Context(), r.renew(1))

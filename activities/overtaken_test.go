@@ -55,7 +55,7 @@ func (v *overtaken) SaveReply(ctx context.Context, id string, sealed []byte) err
 
 func (r *rig) over(v *overtaken) *activities.Activities {
 	v.Store = r.vault
-	return r.instance(func(c *activities.Config) { c.Vault = v })
+	return r.instance(func(c *activities.Deps) { c.Vault = v })
 }
 
 // steal stores a token set from outside any attempt.

@@ -36,7 +36,7 @@ func keeper(t *testing.T) *Activities {
 	t.Helper()
 	ring, err := keyring.LoadOrCreate(keyring.Vault, filepath.Join(t.TempDir(), "vault.json"))
 	require.NoError(t, err)
-	return New(Config{Keys: keyring.Keys{Vault: ring}, Log: slog.New(slog.DiscardHandler)})
+	return New(Deps{Keys: keyring.Keys{Vault: ring}, Log: slog.New(slog.DiscardHandler)})
 }
 
 // TestKeep_WaitsForTheVaultWithinABound: the reply in memory must not wait for ever, since it can still be landed.

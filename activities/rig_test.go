@@ -194,8 +194,8 @@ func (r *rig) another(t testing.TB) *rig {
 }
 
 // instance is another process of ours on the same vault.
-func (r *rig) instance(mod ...func(*activities.Config)) *activities.Activities {
-	config := activities.Config{
+func (r *rig) instance(mod ...func(*activities.Deps)) *activities.Activities {
+	config := activities.Deps{
 		BreakerOpened: func(context.Context, string) error { return nil },
 		Vault:         r.vault, Keys: r.keys, Catalogue: r.catalogue,
 		OAuth: oauth.NewClient(workflows.HTTPLimit, time.Now), Log: slog.New(slog.NewTextHandler(r.log, nil)),
@@ -207,8 +207,8 @@ func (r *rig) instance(mod ...func(*activities.Config)) *activities.Activities {
 }
 
 // changed is the connector as another version of it has it.
-func (r *rig) changed(change func(*connector.Connector)) func(*activities.Config) {
-	return func(config *activities.Config) {
+func (r *rig) changed(change func(*connector.Connector)) func(*activities.Deps) {
+	return func(config *activities.Deps) {
 		c, err := r.catalogue.Get(context.Background(), "sandbox")
 		require.NoError(r.t, err)
 		c.Inputs = slices.Clone(c.Inputs)

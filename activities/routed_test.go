@@ -30,7 +30,7 @@ func routes(t *testing.T) (r *rig, first, second *endpoint) {
 	roots := x509.NewCertPool()
 	roots.AddCert(first.Certificate())
 	roots.AddCert(second.Certificate())
-	r.Activities = r.instance(func(c *activities.Config) {
+	r.Activities = r.instance(func(c *activities.Deps) {
 		c.OAuth = oauth.NewClient(workflows.HTTPLimit, time.Now).WithRoots(roots)
 	})
 	r.create(func(c *vault.Connection) { c.Inputs = map[string]string{"host": hostOf(first)} })

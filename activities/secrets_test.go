@@ -97,7 +97,7 @@ func (v *begun) states(r *rig) []vault.AttemptState {
 // noting is another process whose attempts are noted.
 func (r *rig) noting() (*activities.Activities, *begun) {
 	v := &begun{Store: r.vault}
-	return r.instance(func(c *activities.Config) { c.Vault = v }), v
+	return r.instance(func(c *activities.Deps) { c.Vault = v }), v
 }
 
 // TestSecrets_TheProvidersOwnVerdict: while the new secret is not in force the old one is shown, code and all.

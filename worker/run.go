@@ -116,7 +116,7 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 	failed := make(chan error, 2)
 	var working atomic.Bool
 
-	acts := activities.New(activities.Config{
+	acts := activities.New(activities.Deps{
 		Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue, Log: p.log,
 		OAuth:         oauth.NewClient(workflows.HTTPLimit, time.Now),
 		RedirectURI:   p.connections().RedirectURI(),

@@ -93,6 +93,18 @@ func (s Settings) OpenVault(ctx context.Context, migrate bool) (vault.Store, err
 	}
 }
 
+// OpenAccess is OpenVault for callers, who need no rights beyond those of the role "connections_access".
+func (s Settings) OpenAccess(ctx context.Context) (vault.Access, error) {
+	if s.DatabaseURL == "" {
+		return s.OpenVault(ctx, false)
+	}
+	access, err := pgvault.OpenAccess(ctx, s.DatabaseURL, pgvault.Options{MaxConns: maxConns})
+	if err != nil {
+		return nil, err
+	}
+	return access, nil
+}
+
 // opened keeps a nil engine from becoming a Store that is not nil.
 func opened[S vault.Store](store S, err error) (vault.Store, error) {
 	if err != nil {
@@ -166,9 +178,32 @@ const dialLimit = 10 * time.Second
 
 // DialTemporal connects to the server that the environment names, or else to the one of the data directory.
 func (s Settings) DialTemporal(ctx context.Context, log *slog.Logger) (client.Client, error) {
+	options, err := s.temporalOptions(log)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	c, err := client.DialContext(ctx, options)
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach Temporal at %s: start it, or set %s; for a server of its own run \"go run ./worker --dev\"", options.HostPort, EnvTemporalAddress)
+	}
+	return c, nil
+}
+
+// LazyTemporal is DialTemporal for those who can do without Temporal: it connects at the first call.
+func (s Settings) LazyTemporal(log *slog.Logger) (client.Client, error) {
+	options, err := s.temporalOptions(log)
+	if err != nil {
+		return nil, err
+	}
+	return client.NewLazyClient(options)
+}
+
+func (s Settings) temporalOptions(log *slog.Logger) (client.Options, error) {
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
-		return nil, fmt.Errorf("the TEMPORAL_* variables or Temporal's configuration file are not right: %w", err)
+		return options, fmt.Errorf("the TEMPORAL_* variables or Temporal's configuration file are not right: %w", err)
 	}
 	if os.Getenv(EnvTemporalAddress) == "" && s.Dev != nil {
 		options.HostPort = s.Dev.TemporalAddress
@@ -178,11 +213,5 @@ func (s Settings) DialTemporal(ctx context.Context, log *slog.Logger) (client.Cl
 		options.HostPort = client.DefaultHostPort
 	}
 	options.Logger = tlog.NewStructuredLogger(log)
-	ctx, cancel := context.WithTimeout(ctx, dialLimit)
-	defer cancel()
-	c, err := client.DialContext(ctx, options)
-	if err != nil {
-		return nil, fmt.Errorf("cannot reach Temporal at %s: start it, or set %s; for a server of its own run \"go run ./worker --dev\"", options.HostPort, EnvTemporalAddress)
-	}
-	return c, nil
+	return options, nil
 }

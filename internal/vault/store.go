@@ -39,6 +39,8 @@ type Store interface {
 	Connectors
 	Reconciliation
 	KeyChecks
+	Audit
+	Access
 
 	// Ping reports whether the vault can be reached.
 	Ping(ctx context.Context) error

@@ -37,7 +37,10 @@ var theEngine struct {
 }
 
 // Main runs the tests of a package, and stops the engine if one of them started it.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that has more to run around its tests: it returns the exit code.
+func Run(m interface{ Run() int }) int {
 	code := m.Run()
 	if e := theEngine.e; e != nil {
 		if err := e.stop(); err != nil {
@@ -45,7 +48,7 @@ func Main(m *testing.M) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 func startEngine() (*engine, error) {

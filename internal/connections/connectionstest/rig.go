@@ -89,7 +89,7 @@ func New(t testing.TB, o Options) *Rig {
 	r.openSandbox(o)
 	r.Client = r.NewClient(e.client, o.BaseURL)
 
-	m := &member{vault: r.Vault, activities: activities.New(activities.Config{
+	m := &member{vault: r.Vault, activities: activities.New(activities.Deps{
 		Vault: r.Vault, Keys: r.Keys, Catalogue: r.Catalogue, Log: r.Log,
 		OAuth: oauth.NewClient(workflows.HTTPLimit, time.Now), BreakerOpened: r.Client.BreakerOpened, ProbeInterval: o.ProbeInterval,
 	})}
