@@ -35,16 +35,16 @@ const (
 
 // TokenRows is what handing out needs of the vault.
 type TokenRows interface {
-	// Connection reads a row, sealed access token included (vault.ErrNotFound).
-	Connection(ctx context.Context, id string) (vault.Connection, error)
+	// AccessRow is that of vault.Access.
+	AccessRow(ctx context.Context, id string) (vault.AccessRow, error)
 }
 
 // HandOutConfig is what a [HandOut] needs. Rows and Refresh are required.
 type HandOutConfig struct {
 	Rows TokenRows
-	// Refresh asks the connection's workflow for a token newer than the row's, and waits for it. The reason is empty if
-	// there is one.
-	Refresh func(ctx context.Context, row vault.Connection) (workflows.AccessToken, workflows.Reason)
+	// Refresh asks the workflow of a connection for a token newer than the generation, and waits for it; the failures are
+	// those that were counted since. The reason is empty if there is one.
+	Refresh func(ctx context.Context, id string, generation, failures int64) (workflows.AccessToken, workflows.Reason)
 	// Changes tells those who wait of changes to rows; if nil, rows are polled.
 	Changes *Changes
 	// Waiters counts the calls that are parked for a person; nil for not at all.
@@ -186,7 +186,7 @@ func waiterKey(ctx context.Context) string {
 }
 
 // queued is the refresh of callers for whom there is no room to wait.
-func queued(context.Context, vault.Connection) (workflows.AccessToken, workflows.Reason) {
+func queued(context.Context, string, int64, int64) (workflows.AccessToken, workflows.Reason) {
 	return workflows.AccessToken{}, workflows.ReasonQueued
 }
 
@@ -201,11 +201,11 @@ func (h *HandOut) attemptLimit(ctx context.Context) time.Duration {
 }
 
 // refresh asks for a newer token; the reason is empty if there is one.
-type refresh func(ctx context.Context, row vault.Connection) (workflows.AccessToken, workflows.Reason)
+type refresh = func(ctx context.Context, id string, generation, failures int64) (workflows.AccessToken, workflows.Reason)
 
 // token hands out. A waiting caller gets no token that lives for less than asked where a person can bring a better one.
 func (h *HandOut) token(ctx context.Context, in workflows.TokenRequest, renew refresh, waits bool) (workflows.AccessToken, *refusedError) {
-	row, refused := h.row(ctx, in.ID)
+	row, refused := rowOr(in.ID, func() (vault.AccessRow, error) { return h.c.Rows.AccessRow(ctx, in.ID) })
 	if refused != nil {
 		return workflows.AccessToken{}, refused
 	}
@@ -226,7 +226,7 @@ func (h *HandOut) token(ctx context.Context, in workflows.TokenRequest, renew re
 		}
 		return workflows.AccessToken{}, &refusedError{status: status, reason: reasonOr(reason, workflows.ReasonGrantRejected)}
 	}
-	token, why := renew(ctx, row)
+	token, why := renew(ctx, in.ID, row.Generation, row.Failures)
 	switch {
 	case why == workflows.ReasonNone && token.Sealed != nil:
 		return h.give(in.ID, token), nil
@@ -252,16 +252,17 @@ func stillGiven(why workflows.Reason, waits bool) bool {
 	}
 }
 
-func (h *HandOut) row(ctx context.Context, id string) (vault.Connection, *refusedError) {
+// rowOr reads a row of a connection, or says why there is none.
+func rowOr[R any](id string, read func() (R, error)) (row R, refused *refusedError) {
 	if !workflows.ValidID(id) {
-		return vault.Connection{}, &refusedError{reason: workflows.ReasonInvalid}
+		return row, &refusedError{reason: workflows.ReasonInvalid}
 	}
-	row, err := h.c.Rows.Connection(ctx, id)
+	row, err := read()
 	switch {
 	case errors.Is(err, vault.ErrNotFound):
-		return vault.Connection{}, &refusedError{reason: workflows.ReasonNotFound}
+		return row, &refusedError{reason: workflows.ReasonNotFound}
 	case err != nil:
-		return vault.Connection{}, &refusedError{reason: workflows.ReasonVaultUnavailable}
+		return row, &refusedError{reason: workflows.ReasonVaultUnavailable}
 	}
 	return row, nil
 }
@@ -272,13 +273,13 @@ func (h *HandOut) give(id string, token workflows.AccessToken) workflows.AccessT
 }
 
 // refreshInTurn is Refresh for callers that hold no place among those who wait.
-func (h *HandOut) refreshInTurn(ctx context.Context, row vault.Connection) (workflows.AccessToken, workflows.Reason) {
+func (h *HandOut) refreshInTurn(ctx context.Context, id string, generation, failures int64) (workflows.AccessToken, workflows.Reason) {
 	leave, ok := h.enter()
 	if !ok {
 		return workflows.AccessToken{}, workflows.ReasonQueued
 	}
 	defer leave()
-	return h.c.Refresh(ctx, row)
+	return h.c.Refresh(ctx, id, generation, failures)
 }
 
 func (h *HandOut) enter() (leave func(), ok bool) {
@@ -337,20 +338,23 @@ func reasonOr(reason, otherwise workflows.Reason) workflows.Reason {
 	return otherwise
 }
 
-func livesAt(row vault.Connection, t time.Time) bool {
+func livesAt(row vault.AccessRow, t time.Time) bool {
 	return row.ExpiresAt.IsZero() || row.ExpiresAt.After(t)
 }
 
-func tokenOf(row vault.Connection) workflows.AccessToken {
-	scopes := row.GrantedScopes
-	if scopes == nil {
-		scopes = []string{}
-	}
+func tokenOf(row vault.AccessRow) workflows.AccessToken {
 	return workflows.AccessToken{
 		Status: workflows.ConnectionStatus(row.Status), Reason: workflows.Reason(row.Reason), Generation: row.Generation,
-		IssuedAt: optional(row.IssuedAt), ExpiresAt: optional(row.ExpiresAt), Scopes: scopes, Type: row.TokenType,
+		IssuedAt: optional(row.IssuedAt), ExpiresAt: optional(row.ExpiresAt), Scopes: listed(row.GrantedScopes), Type: row.TokenType,
 		Sealed: row.AccessToken,
 	}
+}
+
+func listed(scopes []string) []string {
+	if scopes == nil {
+		return []string{}
+	}
+	return scopes
 }
 
 func optional(t time.Time) *time.Time {

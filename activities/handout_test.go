@@ -23,26 +23,26 @@ import (
 // rows is a row that changes, and how often it was read.
 type rows struct {
 	mu    sync.Mutex
-	row   vault.Connection
+	row   vault.AccessRow
 	err   error
 	reads atomic.Int64
 }
 
-func (r *rows) Connection(context.Context, string) (vault.Connection, error) {
+func (r *rows) AccessRow(context.Context, string) (vault.AccessRow, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reads.Add(1)
 	return r.row, r.err
 }
 
-func (r *rows) set(change func(*vault.Connection)) {
+func (r *rows) set(change func(*vault.AccessRow)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.row)
 }
 
-func live() vault.Connection {
-	return vault.Connection{
+func live() vault.AccessRow {
+	return vault.AccessRow{
 		ID: "con_1", Status: "active", Generation: 3, TokenType: "Bearer", AccessToken: []byte("sealed"),
 		ExpiresAt: time.Now().Add(time.Minute),
 	}
@@ -67,26 +67,26 @@ func handOut(t *testing.T, name string, in workflows.TokenRequest, c activities.
 // TestHandOut_WhatARowGives: the whole table, for callers who wait for a person and for others.
 func TestHandOut_WhatARowGives(t *testing.T) {
 	t.Parallel()
-	renewed := func(context.Context, vault.Connection) (workflows.AccessToken, workflows.Reason) {
+	renewed := func(context.Context, string, int64, int64) (workflows.AccessToken, workflows.Reason) {
 		return workflows.AccessToken{Status: workflows.StatusActive, Generation: 4, Sealed: []byte("sealed")}, workflows.ReasonNone
 	}
-	fails := func(reason workflows.Reason) func(context.Context, vault.Connection) (workflows.AccessToken, workflows.Reason) {
-		return func(context.Context, vault.Connection) (workflows.AccessToken, workflows.Reason) {
+	fails := func(reason workflows.Reason) func(context.Context, string, int64, int64) (workflows.AccessToken, workflows.Reason) {
+		return func(context.Context, string, int64, int64) (workflows.AccessToken, workflows.Reason) {
 			return workflows.AccessToken{}, reason
 		}
 	}
-	dead := func(c *vault.Connection) { c.ExpiresAt = time.Now().Add(-time.Second) }
-	status := func(s workflows.ConnectionStatus, r workflows.Reason) func(*vault.Connection) {
-		return func(c *vault.Connection) { c.Status, c.Reason = string(s), string(r) }
+	dead := func(c *vault.AccessRow) { c.ExpiresAt = time.Now().Add(-time.Second) }
+	status := func(s workflows.ConnectionStatus, r workflows.Reason) func(*vault.AccessRow) {
+		return func(c *vault.AccessRow) { c.Status, c.Reason = string(s), string(r) }
 	}
-	both := func(a, b func(*vault.Connection)) func(*vault.Connection) {
-		return func(c *vault.Connection) { a(c); b(c) }
+	both := func(a, b func(*vault.AccessRow)) func(*vault.AccessRow) {
+		return func(c *vault.AccessRow) { a(c); b(c) }
 	}
 	for name, c := range map[string]struct {
-		row     func(*vault.Connection)
+		row     func(*vault.AccessRow)
 		err     error
 		minLife int64
-		refresh func(context.Context, vault.Connection) (workflows.AccessToken, workflows.Reason)
+		refresh func(context.Context, string, int64, int64) (workflows.AccessToken, workflows.Reason)
 		// generation, or why not; awaited is the reason for callers who wait, where it differs.
 		generation int64
 		reason     workflows.Reason
@@ -94,7 +94,7 @@ func TestHandOut_WhatARowGives(t *testing.T) {
 		awaited    workflows.Reason
 	}{
 		"live":                            {generation: 3},
-		"for ever":                        {row: func(c *vault.Connection) { c.ExpiresAt = time.Time{} }, minLife: 1e6, generation: 3},
+		"for ever":                        {row: func(c *vault.AccessRow) { c.ExpiresAt = time.Time{} }, minLife: 1e6, generation: 3},
 		"too short":                       {minLife: 3600, refresh: renewed, generation: 4},
 		"dead":                            {row: dead, refresh: renewed, generation: 4},
 		"too short, provider away":        {minLife: 3600, refresh: fails(workflows.ReasonProviderUnavailable), generation: 3},
@@ -152,7 +152,7 @@ func TestAwaitToken_WokenByTheVault(t *testing.T) {
 	t.Parallel()
 	for _, told := range []bool{true, false} {
 		r := &rows{row: live()}
-		r.set(func(c *vault.Connection) { c.Status = "paused" })
+		r.set(func(c *vault.AccessRow) { c.Status = "paused" })
 		var changes activities.Changes
 		if told {
 			changes.Ready()
@@ -168,7 +168,7 @@ func TestAwaitToken_WokenByTheVault(t *testing.T) {
 		}()
 		require.Eventually(t, func() bool { return r.reads.Load() > 0 }, 10*time.Second, time.Millisecond)
 		changes.Changed("con_other")
-		r.set(func(c *vault.Connection) { c.Status = "active" })
+		r.set(func(c *vault.AccessRow) { c.Status = "active" })
 		begun := time.Now()
 		changes.Changed("con_1")
 		got := <-done

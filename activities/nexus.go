@@ -18,22 +18,24 @@ const nexusLimit = 8 * time.Second
 
 // NexusService is the service of the contract ([workflows.NexusService]) for callers in other namespaces. A worker on
 // the queue of a Nexus endpoint registers it; who may call is a matter of the endpoint's policy.
-func (h *HandOut) NexusService(log *slog.Logger) (*nexus.Service, error) {
+func (h *HandOut) NexusService(directory vault.Connections, log *slog.Logger) (*nexus.Service, error) {
 	service := nexus.NewService(workflows.NexusService)
 	err := service.Register(
 		nexus.NewSyncOperation(workflows.OperationToken, guarded(log, func(ctx context.Context, in workflows.TokenRequest) (workflows.AccessToken, *refusedError) {
 			return h.token(ctx, in, h.refreshInTurn, false)
 		})),
-		nexus.NewSyncOperation(workflows.OperationStatus, guarded(log, h.status)),
+		nexus.NewSyncOperation(workflows.OperationStatus, guarded(log, func(ctx context.Context, in workflows.StatusRequest) (workflows.Status, *refusedError) {
+			return status(ctx, directory, in.ID)
+		})),
 	)
 	return service, err
 }
 
 // status is the connection's status as its row has it.
-func (h *HandOut) status(ctx context.Context, in workflows.StatusRequest) (workflows.Status, *refusedError) {
-	row, refused := h.row(ctx, in.ID)
-	if refused != nil {
-		return workflows.Status{}, refused
+func status(ctx context.Context, directory vault.Connections, id string) (workflows.Status, *refusedError) {
+	row, err := rowOr(id, func() (vault.Connection, error) { return directory.Connection(ctx, id) })
+	if err != nil {
+		return workflows.Status{}, err
 	}
 	return statusOf(row), nil
 }
@@ -77,12 +79,11 @@ func statusOf(row vault.Connection) workflows.Status {
 		Generation: row.Generation, IssuedAt: row.IssuedAt, ExpiresAt: row.ExpiresAt,
 		Renewable: row.RefreshToken != nil || row.Grant == string(workflows.GrantClientCredentials),
 	}
-	token := tokenOf(row)
 	s := workflows.Status{
 		ID: row.ID, Connector: row.Connector, Owner: row.Owner, Grant: workflows.Grant(row.Grant),
 		Status: status, Reason: reason, Message: workflows.Message(status, reason, set), Since: row.StatusAt,
 		StatusSeq: row.StatusSeq, Generation: row.Generation, Failures: row.Failures,
-		IssuedAt: token.IssuedAt, ExpiresAt: token.ExpiresAt, Scopes: token.Scopes,
+		IssuedAt: optional(row.IssuedAt), ExpiresAt: optional(row.ExpiresAt), Scopes: listed(row.GrantedScopes),
 	}
 	if status == workflows.StatusActive {
 		s.NextRefreshAt = optional(workflows.NextRenewal(row.ID, set))

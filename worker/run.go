@@ -123,9 +123,9 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 		BreakerOpened: p.connections().BreakerOpened,
 	})
 	if o.has(roleWorkflow) || o.has(roleActivity) {
-		marks := reads.New(p.vault, p.log)
+		marks, changes := reads.New(p.vault, p.log), &activities.Changes{}
 		handOut := activities.NewHandOut(activities.HandOutConfig{
-			Rows: p.vault, Waiters: p.vault, Refresh: p.connections().RefreshRow, MarkRead: marks.Mark,
+			Rows: p.vault, Waiters: p.vault, Refresh: p.connections().RefreshFor, Changes: changes, MarkRead: marks.Mark,
 		})
 		w, err := newWorker(o, p, acts, handOut, func(err error) { failed <- fmt.Errorf("the Temporal worker failed: %w", err) })
 		if err != nil {
@@ -139,6 +139,11 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 		markingCtx, stopMarking := context.WithCancel(context.WithoutCancel(ctx))
 		var scheduling, marking sync.WaitGroup
 		scheduling.Go(func() { reconcile.KeepSchedule(schedulingCtx, p.temporal, p.log) })
+		scheduling.Go(func() {
+			if err := p.vault.Watch(schedulingCtx, vault.Watch{Changed: changes.Changed, Lost: changes.Lost, Ready: changes.Ready}); err != nil {
+				p.log.Error("changes in the vault are not heard: what waits for them polls", slog.Any("error", err))
+			}
+		})
 		marking.Go(func() { marks.Run(markingCtx) })
 		defer func() {
 			stopScheduling()
@@ -177,7 +182,7 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 
 // newWorker makes the Temporal worker, with every option chosen.
 func newWorker(o options, p *parts, acts *activities.Activities, handOut *activities.HandOut, onFatal func(error)) (worker.Worker, error) {
-	service, err := handOut.NexusService(p.log)
+	service, err := handOut.NexusService(p.vault, p.log)
 	if err != nil {
 		return nil, fmt.Errorf("the Nexus service could not be made: %w", err)
 	}

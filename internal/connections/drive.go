@@ -162,10 +162,10 @@ func (c *Client) withoutWorkflow(row vault.Connection) error {
 	}
 }
 
-// RefreshRow asks the workflow of a row for a newer token than the row's, for those who hand out: sealed. The reason is
-// empty if there is one.
-func (c *Client) RefreshRow(ctx context.Context, row vault.Connection) (workflows.AccessToken, workflows.Reason) {
-	token, err := c.refresh(ctx, row)
+// RefreshFor asks a connection's workflow for a token newer than the generation, for those who hand out: sealed. The
+// failures are the row's, and the reason is empty if there is a token.
+func (c *Client) RefreshFor(ctx context.Context, id string, generation, failures int64) (workflows.AccessToken, workflows.Reason) {
+	token, err := c.refresh(ctx, vault.Connection{ID: id, Generation: generation, Failures: failures})
 	if err == nil {
 		return token, workflows.ReasonNone
 	}

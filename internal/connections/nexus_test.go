@@ -57,7 +57,7 @@ func endpoint(t *testing.T, r *connectionstest.Rig) string {
 	t.Helper()
 	queue := "nexus-" + uuid.NewString()
 	w := worker.New(r.Temporal, queue, worker.Options{DisableWorkflowWorker: true})
-	service, err := r.HandOut.NexusService(r.Log)
+	service, err := r.HandOut.NexusService(r.Vault, r.Log)
 	require.NoError(t, err)
 	w.RegisterNexusService(service)
 	require.NoError(t, w.Start())

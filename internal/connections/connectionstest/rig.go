@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,7 +42,8 @@ type Rig struct {
 	Log     *slog.Logger
 	Logged  *Buffer
 
-	t testing.TB
+	t       testing.TB
+	changes activities.Changes
 }
 
 // Options say what is special about a Rig.
@@ -93,8 +95,9 @@ func New(t testing.TB, o Options) *Rig {
 		Vault: r.Vault, Keys: r.Keys, Catalogue: r.Catalogue, Log: r.Log,
 		OAuth: oauth.NewClient(workflows.HTTPLimit, time.Now), BreakerOpened: r.Client.BreakerOpened, ProbeInterval: o.ProbeInterval,
 	})}
+	r.watch(&r.changes)
 	r.HandOut = activities.NewHandOut(activities.HandOutConfig{
-		Rows: r.Vault, Waiters: r.Vault, Refresh: r.Client.RefreshRow, Now: r.Clock.Now, ParkAttempt: o.ParkAttempt, MaxWaiting: o.MaxWaiting,
+		Rows: r.Vault, Waiters: r.Vault, Changes: &r.changes, Refresh: r.Client.RefreshFor, Now: r.Clock.Now, ParkAttempt: o.ParkAttempt, MaxWaiting: o.MaxWaiting,
 	})
 	m.handOut = r.HandOut
 	e.rigs.add(m)
@@ -143,6 +146,19 @@ func (r *Rig) openSandbox(o Options) {
 	}
 	r.Catalogue = &connector.Catalogue{}
 	require.NoError(r.t, r.Catalogue.Add(conn))
+}
+
+// watch tells changes of the vault's, until the test ends.
+func (r *Rig) watch(changes *activities.Changes) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		_ = r.Vault.Watch(ctx, vault.Watch{Changed: changes.Changed, Lost: changes.Lost, Ready: changes.Ready})
+	})
+	r.t.Cleanup(func() {
+		cancel()
+		watching.Wait()
+	})
 }
 
 // NewClient makes another client of the same rig.
