@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/converter"
 	tlog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -59,7 +58,7 @@ func handOut(t *testing.T, name string, in workflows.TokenRequest, c activities.
 	value, err := env.ExecuteActivity(name, in)
 	var token workflows.AccessToken
 	if err == nil {
-		err = value.(converter.EncodedValue).Get(&token)
+		err = value.Get(&token)
 	}
 	return token, err
 }
