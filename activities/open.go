@@ -53,6 +53,7 @@ const defaultMinLife = 10 * time.Second
 // is safe for concurrent use. [Open] it once, and Close it at the end.
 type Tokens struct {
 	engine    *tokens.Engine
+	access    *keyring.Ring
 	catalogue *connector.Catalogue
 	need      tokens.Need
 	link      func(ctx context.Context, connectionID string) string
@@ -118,7 +119,7 @@ func newTokens(c Config, access vault.Access, ring *keyring.Ring, catalogue *con
 			Vault: access, Access: ring, Temporal: c.Temporal,
 			Owner: c.Owner, Caller: c.Caller, Limit: c.MaxCached, Log: c.Log,
 		}),
-		catalogue: catalogue, need: tokens.Need{Life: c.MinLife}, link: c.ConnectURL,
+		access: ring, catalogue: catalogue, need: tokens.Need{Life: c.MinLife}, link: c.ConnectURL,
 		base: newBase(), release: release,
 	}
 }

@@ -118,6 +118,9 @@ func (a *app) show(view connections.View) error {
 		{"grant ends", when(view.GrantEndsAt)},
 		{"scopes", strings.Join(view.Scopes, " ")},
 	}
+	if view.Waiting > 0 {
+		rows = append(rows, [2]string{"waiting", fmt.Sprint(view.Waiting)})
+	}
 	rows = append(rows, differing(view)...)
 	if err := a.table(rows); err != nil {
 		return err

@@ -24,6 +24,7 @@ import (
 	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/keyring"
 	"github.com/acme/connections/internal/oauth"
+	"github.com/acme/connections/internal/reads"
 	"github.com/acme/connections/internal/reconcile"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/internal/web"
@@ -122,19 +123,35 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 		BreakerOpened: p.connections().BreakerOpened,
 	})
 	if o.has(roleWorkflow) || o.has(roleActivity) {
-		w := newWorker(o, p, acts, func(err error) { failed <- fmt.Errorf("the Temporal worker failed: %w", err) })
+		marks, changes := reads.New(p.vault, p.log), &activities.Changes{}
+		handOut := activities.NewHandOut(activities.HandOutConfig{
+			Rows: p.vault, Waiters: p.vault, Refresh: p.connections().RefreshFor, Changes: changes, MarkRead: marks.Mark,
+		})
+		w, err := newWorker(o, p, acts, handOut, func(err error) { failed <- fmt.Errorf("the Temporal worker failed: %w", err) })
+		if err != nil {
+			return err
+		}
 		if err := w.Start(); err != nil {
 			return fmt.Errorf("the Temporal worker did not start: %w", err)
 		}
 		working.Store(true)
 		schedulingCtx, stopScheduling := context.WithCancel(ctx)
-		var scheduling sync.WaitGroup
+		markingCtx, stopMarking := context.WithCancel(context.WithoutCancel(ctx))
+		var scheduling, marking sync.WaitGroup
 		scheduling.Go(func() { reconcile.KeepSchedule(schedulingCtx, p.temporal, p.log) })
+		scheduling.Go(func() {
+			if err := p.vault.Watch(schedulingCtx, vault.Watch{Changed: changes.Changed, Lost: changes.Lost, Ready: changes.Ready}); err != nil {
+				p.log.Error("changes in the vault are not heard: what waits for them polls", slog.Any("error", err))
+			}
+		})
+		marking.Go(func() { marks.Run(markingCtx) })
 		defer func() {
 			stopScheduling()
 			scheduling.Wait()
 			working.Store(false)
 			w.Stop()
+			stopMarking()
+			marking.Wait()
 			drainCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 			defer cancel()
 			if err := acts.Drain(drainCtx); err != nil {
@@ -164,7 +181,11 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 }
 
 // newWorker makes the Temporal worker, with every option chosen.
-func newWorker(o options, p *parts, acts *activities.Activities, onFatal func(error)) worker.Worker {
+func newWorker(o options, p *parts, acts *activities.Activities, handOut *activities.HandOut, onFatal func(error)) (worker.Worker, error) {
+	service, err := handOut.NexusService(p.vault, p.log)
+	if err != nil {
+		return nil, fmt.Errorf("the Nexus service could not be made: %w", err)
+	}
 	worker.SetStickyWorkflowCacheSize(o.cache)
 	w := worker.New(p.temporal, workflows.TaskQueue, worker.Options{
 		// Longer than a call at a provider takes, so that a stop cuts none off.
@@ -188,8 +209,12 @@ func newWorker(o options, p *parts, acts *activities.Activities, onFatal func(er
 	w.RegisterWorkflowWithOptions(workflows.Breaker, workflow.RegisterOptions{Name: workflows.TypeBreaker})
 	w.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.TypeReconcile})
 	acts.Register(w)
+	handOut.Register(w)
+	if o.has(roleActivity) {
+		w.RegisterNexusService(service)
+	}
 	reconcile.New(p.connections()).Register(w)
-	return w
+	return w, nil
 }
 
 // serveWeb serves the pages; the returned function stops them.

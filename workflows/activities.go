@@ -73,4 +73,6 @@ type FailureDetails struct {
 	// Unconfirmed is set if the provider refuses the grants of many connections at once: a refusal then counts only if
 	// it is repeated an hour later.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
+	// Status is that of the connection, in the errors of the activities for callers.
+	Status ConnectionStatus `json:"status,omitempty"`
 }

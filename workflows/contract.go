@@ -32,7 +32,7 @@ const (
 	// UpdateReconnect opens a new consent window ([Reconnect] → [Status]); for client credentials it asks the
 	// provider again at once.
 	UpdateReconnect = "reconnect"
-	// UpdateRefresh asks for a token newer than the generation that the caller has seen ([Refresh] → [Token]).
+	// UpdateRefresh asks for a token newer than the generation that the caller has seen ([Refresh] → [AccessToken]).
 	UpdateRefresh = "refresh"
 	// UpdateDisconnect revokes, erases and ends the connection ([Disconnect] → [Status]).
 	UpdateDisconnect = "disconnect"
@@ -43,7 +43,7 @@ const (
 
 	// QueryStatus answers [Status].
 	QueryStatus = "status"
-	// QueryToken answers [Token]. Always query with QUERY_REJECT_CONDITION_NOT_OPEN: a plain query of a closed run
+	// QueryToken answers [AccessToken]. Always query with QUERY_REJECT_CONDITION_NOT_OPEN: a plain query of a closed run
 	// would be answered from its history. A query leaves no mark, so it keeps no adaptive connection awake: whoever finds
 	// the token stale asks with UpdateRefresh, and that does.
 	QueryToken = "token"
@@ -60,6 +60,19 @@ const (
 	ActivityRecord = "Record"
 	// ActivityProbe lets one call of a suspended integration through.
 	ActivityProbe = "Probe"
+
+	// ActivityToken is for callers: it hands out a sealed token ([TokenRequest] → [AccessToken]). See [Token].
+	ActivityToken = "Token"
+	// ActivityAwaitToken is for callers: it waits while the connection needs a person ([TokenRequest] → [AccessToken]).
+	// See [AwaitToken].
+	ActivityAwaitToken = "AwaitToken"
+
+	// NexusService is the Nexus service for callers in other namespaces.
+	NexusService = "connections"
+	// OperationToken hands out a sealed token ([TokenRequest] → [AccessToken]). See [ViaNexus].
+	OperationToken = "token"
+	// OperationStatus says where a connection stands ([StatusRequest] → [Status]). See [StatusViaNexus].
+	OperationStatus = "status"
 
 	// ActivityResendCallbacks sends callback signals again that were lost.
 	ActivityResendCallbacks = "ResendCallbacks"

@@ -34,6 +34,9 @@ func TestContractNames(t *testing.T) {
 		"opened":            workflows.SignalOpened,
 		"breaker/own:1":     workflows.BreakerWorkflowID("own:1"),
 
+		"Token":      workflows.ActivityToken,
+		"AwaitToken": workflows.ActivityAwaitToken,
+
 		"Reconcile":              workflows.TypeReconcile,
 		"connections-reconciler": workflows.ReconcilerID,
 		"ResendCallbacks":        workflows.ActivityResendCallbacks,
@@ -46,6 +49,8 @@ func TestContractNames(t *testing.T) {
 	} {
 		require.Equal(t, want, got)
 	}
+	require.Equal(t, "connections", workflows.NexusService)
+	require.Equal(t, []string{"token", "status"}, []string{workflows.OperationToken, workflows.OperationStatus})
 	require.Equal(t, []string{"ConnectionStatus", "ConnectionConnector", "ConnectionOwner", "ConnectionReason"}, workflows.SearchAttributes())
 	require.Equal(t, []workflows.ConnectionStatus{"pending", "active", "degraded", "needs_reauth", "paused", "disconnecting", "disconnected", "expired"}, workflows.Statuses())
 }
@@ -69,10 +74,12 @@ func TestContractSchemas(t *testing.T) {
 			ID: "c", Connector: "x", Owner: "o", Grant: workflows.GrantAuthorizationCode, Status: workflows.StatusActive,
 			Message: "m", Since: at, StatusSeq: 4, Generation: 1, IssuedAt: &at, Scopes: []string{"a"},
 		},
-		`{"status":"active","reason":"","generation":2,"issued_at":null,"expires_at":"2026-01-02T03:04:05Z","stale":true,"scopes":[],"type":"Bearer","sealed":"AQI="}`: workflows.Token{
+		`{"status":"active","reason":"","generation":2,"issued_at":null,"expires_at":"2026-01-02T03:04:05Z","stale":true,"scopes":[],"type":"Bearer","sealed":"AQI="}`: workflows.AccessToken{
 			Status: workflows.StatusActive, Generation: 2, ExpiresAt: &at, Stale: true, Scopes: []string{}, Type: "Bearer", Sealed: []byte{1, 2},
 		},
-		`{"generation":3}`: workflows.Refresh{Generation: 3},
+		`{"id":"c","min_life_seconds":60}`:             workflows.TokenRequest{ID: "c", MinLifeSeconds: 60},
+		`{"id":"c"}`:                                   workflows.StatusRequest{ID: "c"},
+		`{"generation":3}`:                             workflows.Refresh{Generation: 3},
 		`{"consent_deadline":"2026-01-02T03:04:05Z"}`:  workflows.Reconnect{ConsentDeadline: at},
 		`{"request_id":"r","sealed_code":"AQ=="}`:      workflows.Callback{RequestID: "r", SealedCode: []byte{1}},
 		`{"request_id":"r","reason":"consent_denied"}`: workflows.Callback{RequestID: "r", Reason: workflows.ReasonConsentDenied},

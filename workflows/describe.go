@@ -31,8 +31,8 @@ func (c *connection) status() Status {
 }
 
 // token is the answer to query "token" and to update "refresh".
-func (c *connection) token(now time.Time) Token {
-	t := Token{
+func (c *connection) token(now time.Time) AccessToken {
+	t := AccessToken{
 		Status: c.state.Status, Reason: c.state.Reason, Generation: c.state.Token.Generation,
 		IssuedAt: optional(c.state.Token.IssuedAt), ExpiresAt: optional(c.state.Token.ExpiresAt),
 		Scopes: c.state.Token.Scopes, Type: c.state.Token.Type,

@@ -27,7 +27,7 @@ func (c *connection) handle(ctx workflow.Context) error {
 		return err
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateRefresh,
-		func(ctx workflow.Context, in Refresh) (Token, error) {
+		func(ctx workflow.Context, in Refresh) (AccessToken, error) {
 			if c.state.Token.Generation > in.Generation {
 				return c.token(workflow.Now(ctx)), nil
 			}
@@ -99,7 +99,7 @@ func (c *connection) handleQueries(ctx workflow.Context) error {
 		return err
 	}
 	return workflow.SetQueryHandlerWithOptions(ctx, QueryToken,
-		func() (Token, error) { return c.token(workflow.Now(ctx)), nil },
+		func() (AccessToken, error) { return c.token(workflow.Now(ctx)), nil },
 		workflow.QueryHandlerOptions{Description: "The access token, sealed with the keyset \"access\", its expiry, and whether it is stale."})
 }
 

@@ -72,6 +72,7 @@ const (
 	ReasonSuperseded         Reason = "superseded"
 	ReasonSuspended          Reason = "integration_suspended"
 	ReasonQueued             Reason = "queued"
+	ReasonUnanswered         Reason = "unanswered"
 	ReasonInternal           Reason = "internal"
 
 	// Refusals to callers.
@@ -135,6 +136,7 @@ func reasonTable() map[Reason]reasonFacts {
 		ReasonSuperseded:         {ClassTransient, "This attempt was overtaken by a newer one and stopped before it reached the provider."},
 		ReasonSuspended:          {ClassTransient, "Many connections of this integration fail alike, so the provider is only probed until one succeeds. No user needs to reconnect."},
 		ReasonQueued:             {ClassTransient, "The provider's token endpoint is being asked as often as is good for it. It is this connection's turn soon."},
+		ReasonUnanswered:         {ClassTransient, "There was no answer in time. Check that a worker of Connections is running; what was asked can be asked again."},
 		ReasonInternal:           {ClassTransient, "Something unexpected went wrong inside the worker. Its log has the details."},
 
 		ReasonNotFound:      {ClassPermanent, "There is no such connection."},

@@ -21,7 +21,7 @@ func (s *ConnectionSuite) TestForcedRefreshSharesOneCall() {
 	for _, a := range append(answers, stale) {
 		s.True(a.completed)
 		s.NoError(a.failed)
-		token, ok := a.result.(workflows.Token)
+		token, ok := a.result.(workflows.AccessToken)
 		s.True(ok)
 		s.EqualValues(2, token.Generation)
 	}

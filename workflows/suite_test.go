@@ -225,10 +225,10 @@ func (r *run) status() workflows.Status {
 	return status
 }
 
-func (r *run) token() workflows.Token {
+func (r *run) token() workflows.AccessToken {
 	value, err := r.QueryWorkflow(workflows.QueryToken)
 	require.NoError(r.t, err)
-	var token workflows.Token
+	var token workflows.AccessToken
 	require.NoError(r.t, value.Get(&token))
 	return token
 }

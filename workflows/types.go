@@ -119,8 +119,9 @@ type Status struct {
 	Scopes []string `json:"scopes"`
 }
 
-// Token is the answer to query "token" and to update "refresh".
-type Token struct {
+// AccessToken is the answer to query "token", to update "refresh" and to [Token]: a token that is sealed, so that it may be
+// in a history, and what is to be known of it.
+type AccessToken struct {
 	Status     ConnectionStatus `json:"status"`
 	Reason     Reason           `json:"reason"`
 	Generation int64            `json:"generation"`
@@ -130,8 +131,21 @@ type Token struct {
 	Stale  bool     `json:"stale"`
 	Scopes []string `json:"scopes"`
 	Type   string   `json:"type"`
-	// Sealed is the access token, sealed with the keyset "access"; absent while the status does not hand it out.
+	// Sealed is the access token, sealed with the keyset "access"; absent while the status does not hand it out. Open it
+	// inside an activity, never in workflow code.
 	Sealed []byte `json:"sealed,omitempty"`
+}
+
+// TokenRequest is the argument of activities "Token" and "AwaitToken" and of the Nexus operation "token".
+type TokenRequest struct {
+	ID string `json:"id"`
+	// MinLifeSeconds is for how much longer the token should live; one that lives for less is renewed first.
+	MinLifeSeconds int64 `json:"min_life_seconds,omitempty"`
+}
+
+// StatusRequest is the argument of the Nexus operation "status".
+type StatusRequest struct {
+	ID string `json:"id"`
 }
 
 // Refresh is the argument of update "refresh".

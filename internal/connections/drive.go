@@ -22,8 +22,8 @@ func (c *Client) Refresh(ctx context.Context, id string) (View, error) {
 	return c.Status(ctx, id)
 }
 
-func (c *Client) refresh(ctx context.Context, row vault.Connection) (workflows.Token, error) {
-	var token workflows.Token
+func (c *Client) refresh(ctx context.Context, row vault.Connection) (workflows.AccessToken, error) {
+	var token workflows.AccessToken
 	err := c.update(ctx, row, workflows.UpdateRefresh,
 		workflows.RefreshUpdateID(row.Generation, row.Failures), workflows.Refresh{Generation: row.Generation}, &token)
 	return token, err
@@ -160,4 +160,18 @@ func (c *Client) withoutWorkflow(row vault.Connection) error {
 	default:
 		return &Error{Code: string(workflows.ReasonInternal), Message: "The connection's workflow is not running. If this is the right Temporal namespace, and the workflow was cancelled or terminated, \"starter reconnect\" starts it again."}
 	}
+}
+
+// RefreshFor asks a connection's workflow for a token newer than the generation, for those who hand out: sealed. The
+// failures are the row's, and the reason is empty if there is a token.
+func (c *Client) RefreshFor(ctx context.Context, id string, generation, failures int64) (workflows.AccessToken, workflows.Reason) {
+	token, err := c.refresh(ctx, vault.Connection{ID: id, Generation: generation, Failures: failures})
+	if err == nil {
+		return token, workflows.ReasonNone
+	}
+	reason := workflows.Reason(CodeOf(err))
+	if !reason.Known() || reason == workflows.ReasonNone {
+		reason = workflows.ReasonUnanswered
+	}
+	return workflows.AccessToken{}, reason
 }

@@ -37,10 +37,29 @@ type View struct {
 	ConfiguredScopes []string `json:"configured_scopes"`
 	MissingScopes    []string `json:"missing_scopes"`
 	ConnectURL       *string  `json:"connect_url"`
+	// Waiting is how many workflows are parked until a person has mended the connection: see workflows.AwaitToken. Only
+	// Status counts them.
+	Waiting int `json:"waiting,omitempty"`
 }
 
 // Status reads a connection: from its workflow while it is open and can answer, from the vault otherwise.
 func (c *Client) Status(ctx context.Context, id string) (View, error) {
+	view, err := c.status(ctx, id)
+	if err != nil || !needsPerson(view.Status) {
+		return view, err
+	}
+	if waiting, err := c.Vault.CountWaiters(ctx, id); err == nil {
+		view.Waiting = waiting
+	}
+	return view, nil
+}
+
+// needsPerson reports whether workflows may be parked until somebody does something about the status.
+func needsPerson(status string) bool {
+	return workflows.RefusalOf(workflows.ConnectionStatus(status), "").NeedsPerson()
+}
+
+func (c *Client) status(ctx context.Context, id string) (View, error) {
 	row, err := c.row(ctx, id)
 	if err != nil {
 		return View{}, err

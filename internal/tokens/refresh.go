@@ -81,7 +81,7 @@ func (g *Engine) update(e *entry, r *reading, f *refreshing) (*Held, error) {
 	ctx, cancel := context.WithTimeout(g.base, updateLimit)
 	defer cancel()
 	at := g.config.Now()
-	var token workflows.Token
+	var token workflows.AccessToken
 	handle, err := g.config.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: workflows.WorkflowID(e.id), UpdateName: workflows.UpdateRefresh,
 		UpdateID:     workflows.RefreshUpdateID(f.generation, f.failures),
@@ -112,7 +112,7 @@ func (g *Engine) without(ctx context.Context, e *entry, err error) error {
 }
 
 // rowOf is the answer of a workflow as a row, with what only the vault knows from the one held before.
-func rowOf(token workflows.Token, before *Held) vault.AccessRow {
+func rowOf(token workflows.AccessToken, before *Held) vault.AccessRow {
 	return vault.AccessRow{
 		Owner: before.owner, Connector: before.Connector, Metadata: before.Metadata,
 		Status: string(token.Status), Reason: string(token.Reason), Generation: token.Generation,
@@ -138,7 +138,7 @@ func (g *Engine) query(ctx context.Context, id string) (vault.AccessRow, error) 
 	if err := g.ask(ctx, id, workflows.QueryStatus, &status); err != nil {
 		return vault.AccessRow{}, err
 	}
-	var token workflows.Token
+	var token workflows.AccessToken
 	if err := g.ask(ctx, id, workflows.QueryToken, &token); err != nil {
 		return vault.AccessRow{}, err
 	}

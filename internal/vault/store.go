@@ -35,6 +35,7 @@ type Store interface {
 	Integrations
 	Breakers
 	Reads
+	Waiters
 	Connectors
 	Reconciliation
 	KeyChecks

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -84,6 +85,8 @@ type connectPage struct {
 	// the connection stands, and Which says which account to sign in with.
 	Reconnect             bool
 	Account, State, Which string
+	// Waiting says how much waits for the consent; empty if nothing does.
+	Waiting string
 	// Inputs are what was entered for the connection, such as the name of a shop.
 	Inputs []entered
 	// RedirectURI is shown where the OAuth app is the customer's own: what it must have registered.
@@ -115,7 +118,22 @@ func (s *Server) showConnect(w http.ResponseWriter, r *http.Request) {
 			page.RedirectURI = s.redirectURI(t)
 		}
 	}
+	if waiting, err := s.Vault.CountWaiters(r.Context(), t.connection.ID); err == nil {
+		page.Waiting = waitingTasks(waiting)
+	}
 	s.render(w, http.StatusOK, "connect.html", page)
+}
+
+// waitingTasks says how many workflows are parked; to the person they are tasks.
+func waitingTasks(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "1 task waits for this, and goes on by itself."
+	default:
+		return fmt.Sprintf("%d tasks wait for this, and go on by themselves.", n)
+	}
 }
 
 // startConsent is the button.

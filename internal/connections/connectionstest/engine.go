@@ -81,6 +81,8 @@ func newEngine() (*engine, error) {
 		workflows.ActivityRevoke:            e.rigs.Revoke,
 		workflows.ActivityRecord:            e.rigs.Record,
 		workflows.ActivityProbe:             e.rigs.Probe,
+		workflows.ActivityToken:             e.rigs.Token,
+		workflows.ActivityAwaitToken:        e.rigs.AwaitToken,
 	} {
 		e.worker.RegisterActivityWithOptions(function, activity.RegisterOptions{Name: name})
 	}

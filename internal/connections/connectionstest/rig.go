@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,11 +36,14 @@ type Rig struct {
 	Sandbox   *sandbox.Provider
 	Temporal  client.Client
 	Client    *connections.Client
-	Clock     *Clock
-	Log       *slog.Logger
-	Logged    *Buffer
+	// HandOut is that of the worker, for this rig.
+	HandOut *activities.HandOut
+	Clock   *Clock
+	Log     *slog.Logger
+	Logged  *Buffer
 
-	t testing.TB
+	t       testing.TB
+	changes activities.Changes
 }
 
 // Options say what is special about a Rig.
@@ -54,6 +58,9 @@ type Options struct {
 	ProbeInterval time.Duration
 	// Scopes are those of the platform's own app; nil for the connector's defaults.
 	Scopes []string
+	// ParkAttempt and MaxWaiting are those of activities.HandOutConfig; two seconds and the usual one if zero.
+	ParkAttempt time.Duration
+	MaxWaiting  int
 }
 
 // New makes a rig.
@@ -66,6 +73,9 @@ func New(t testing.TB, o Options) *Rig {
 	}
 	if o.TokenLife == 0 {
 		o.TokenLife = 10 * time.Minute
+	}
+	if o.ParkAttempt == 0 {
+		o.ParkAttempt = 2 * time.Second
 	}
 	r := &Rig{t: t, Temporal: e.client, Clock: &Clock{}, Logged: &Buffer{}}
 	r.Log = slog.New(slog.NewJSONHandler(r.Logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -85,6 +95,11 @@ func New(t testing.TB, o Options) *Rig {
 		Vault: r.Vault, Keys: r.Keys, Catalogue: r.Catalogue, Log: r.Log,
 		OAuth: oauth.NewClient(workflows.HTTPLimit, time.Now), BreakerOpened: r.Client.BreakerOpened, ProbeInterval: o.ProbeInterval,
 	})}
+	r.watch(&r.changes)
+	r.HandOut = activities.NewHandOut(activities.HandOutConfig{
+		Rows: r.Vault, Waiters: r.Vault, Changes: &r.changes, Refresh: r.Client.RefreshFor, Now: r.Clock.Now, ParkAttempt: o.ParkAttempt, MaxWaiting: o.MaxWaiting,
+	})
+	m.handOut = r.HandOut
 	e.rigs.add(m)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)
@@ -131,6 +146,19 @@ func (r *Rig) openSandbox(o Options) {
 	}
 	r.Catalogue = &connector.Catalogue{}
 	require.NoError(r.t, r.Catalogue.Add(conn))
+}
+
+// watch tells changes of the vault's, until the test ends.
+func (r *Rig) watch(changes *activities.Changes) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		_ = r.Vault.Watch(ctx, vault.Watch{Changed: changes.Changed, Lost: changes.Lost, Ready: changes.Ready})
+	})
+	r.t.Cleanup(func() {
+		cancel()
+		watching.Wait()
+	})
 }
 
 // NewClient makes another client of the same rig.

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"go.temporal.io/sdk/temporal"
-
 	"github.com/acme/connections/activities"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
@@ -23,6 +21,7 @@ var _ workflows.Activities = (*rigs)(nil)
 type member struct {
 	vault      vault.Store
 	activities *activities.Activities
+	handOut    *activities.HandOut
 	calls      sync.WaitGroup
 }
 
@@ -40,17 +39,26 @@ func (r *rigs) remove(m *member) {
 	m.calls.Wait()
 }
 
-// of finds the rig of a connection; the second result must be called when its call has ended.
+// of finds the activities of the rig of a connection; the second result must be called when its call has ended.
 func (r *rigs) of(ctx context.Context, id string) (*activities.Activities, func(), error) {
+	m, err := r.member(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.activities, m.calls.Done, nil
+}
+
+// member finds the rig of a connection, and counts a call of it.
+func (r *rigs) member(ctx context.Context, id string) (*member, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, m := range r.list {
 		if _, err := m.vault.Connection(ctx, id); err == nil {
 			m.calls.Add(1)
-			return m.activities, m.calls.Done, nil
+			return m, nil
 		}
 	}
-	return nil, nil, temporal.NewNonRetryableApplicationError("its test is over", string(workflows.ReasonNotFound), nil)
+	return nil, activities.Failure(workflows.ReasonNotFound)
 }
 
 // Exchange implements workflows.Activities.
@@ -116,4 +124,24 @@ func (r *rigs) Probe(ctx context.Context, in workflows.ProbeInput) (workflows.Br
 		}
 	}
 	return workflows.BreakerState{}, nil
+}
+
+// Token is the activity for callers.
+func (r *rigs) Token(ctx context.Context, in workflows.TokenRequest) (workflows.AccessToken, error) {
+	m, err := r.member(ctx, in.ID)
+	if err != nil {
+		return workflows.AccessToken{}, err
+	}
+	defer m.calls.Done()
+	return m.handOut.Token(ctx, in)
+}
+
+// AwaitToken is the activity for callers.
+func (r *rigs) AwaitToken(ctx context.Context, in workflows.TokenRequest) (workflows.AccessToken, error) {
+	m, err := r.member(ctx, in.ID)
+	if err != nil {
+		return workflows.AccessToken{}, err
+	}
+	defer m.calls.Done()
+	return m.handOut.AwaitToken(ctx, in)
 }
