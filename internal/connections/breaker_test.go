@@ -1,6 +1,7 @@
 package connections_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -20,9 +21,21 @@ func TestBreakerOfThreeHundredConnections(t *testing.T) {
 	t.Parallel()
 	const (
 		fleet    = 300
-		interval = 2 * time.Second
+		interval = 10 * time.Second
 	)
 	r := connectionstest.New(t, connectionstest.Options{TokenLife: 90 * time.Second, ProbeInterval: interval})
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		rows, _ := r.Vault.ListConnections(context.WithoutCancel(t.Context()), vault.ConnectionFilter{Limit: 1000})
+		where := map[string]int{}
+		for _, row := range rows {
+			where[row.Status+" "+row.Reason]++
+		}
+		open, _ := r.Vault.OpenBreakers(context.WithoutCancel(t.Context()))
+		t.Logf("connections by status: %v; open breakers: %+v; token requests: %v", where, open, r.Sandbox.Stats().Tokens)
+	})
 	for range fleet {
 		_, err := r.Client.Create(t.Context(), connections.CreateRequest{
 			Connector: "sandbox", Owner: "acme", Grant: workflows.GrantClientCredentials, Policy: vault.PolicyAlwaysFresh,

@@ -250,7 +250,10 @@ func (s *frost) answerUnread() {
 	require.Eventually(s.t, func() bool { return s.spent(1)[0].Outcome == sandbox.OutcomeIssued }, patience, 10*time.Millisecond, "the provider has answered")
 	require.True(s.t, s.first().replied.IsZero(), "frozen in time")
 	s.other.start()
-	s.awaitFirst(func(c call) bool { return !c.doubted.IsZero() }, "the frozen attempt is in doubt")
+	s.await(s.id, func(row vault.Connection) bool {
+		return row.Status == "degraded" && row.Reason == string(workflows.ReasonReplyLost)
+	})
+	require.False(s.t, s.first().doubted.IsZero())
 }
 
 // awaitLog waits for a line of the processes' log with all of these.

@@ -38,23 +38,33 @@ func (l *startingLine) Connection(ctx context.Context, id string) (vault.Connect
 	return row, err
 }
 
-// callers force a refresh of one connection at the same time.
+// callers ask for the same connection at the same time.
 type callers struct {
-	f     *fleet
 	line  *startingLine
 	all   sync.WaitGroup
 	views []connections.View
 	errs  []error
 }
 
+// refresh forces a refresh.
+func refresh(ctx context.Context, c *connections.Client, id string) (connections.View, error) {
+	return c.Refresh(ctx, id)
+}
+
+// fresher wants a token that lives longer than the one there is can.
+func fresher(ctx context.Context, c *connections.Client, id string) (connections.View, error) {
+	token, err := c.Token(ctx, id, 2*time.Hour)
+	return token.View, err
+}
+
 // processes is over how many clients, with connections of their own, the callers are spread.
 const processes = 4
 
 // newCallers brings n callers to the starting line.
-func (f *fleet) newCallers(n int, id string) *callers {
+func (f *fleet) newCallers(n int, id string, ask func(context.Context, *connections.Client, string) (connections.View, error)) *callers {
 	f.t.Helper()
 	c := &callers{
-		f: f, line: &startingLine{Store: f.store, open: make(chan struct{})},
+		line:  &startingLine{Store: f.store, open: make(chan struct{})},
 		views: make([]connections.View, n), errs: make([]error, n),
 	}
 	var clients []*connections.Client
@@ -69,7 +79,7 @@ func (f *fleet) newCallers(n int, id string) *callers {
 		clients = append(clients, connections.New(config))
 	}
 	for i := range n {
-		c.all.Go(func() { c.views[i], c.errs[i] = clients[i%processes].Refresh(f.t.Context(), id) })
+		c.all.Go(func() { c.views[i], c.errs[i] = ask(f.t.Context(), clients[i%processes], id) })
 	}
 	require.Eventually(f.t, func() bool { return c.line.arrived.Load() == int64(n) }, patience, 10*time.Millisecond, "the callers read the row")
 	return c
@@ -97,7 +107,7 @@ func (f *fleet) updates(id string) int {
 	return n
 }
 
-// A thousand callers hold the same stale token, and each forces a refresh: one call at the provider, one update in the
+// A thousand callers hold the same token, too old for them, and each forces a refresh: one call at the provider, one update in the
 // workflow's history, a new token for all.
 func TestThunderForcedRefresh(t *testing.T) {
 	t.Parallel()
@@ -107,7 +117,7 @@ func TestThunderForcedRefresh(t *testing.T) {
 	f.newWorker("worker 2").start()
 	id := f.newConnections(1, 0)[0]
 
-	c := f.newCallers(n, id)
+	c := f.newCallers(n, id, fresher)
 	took := c.run()
 	for i := range n {
 		require.NoError(t, c.errs[i])
@@ -133,7 +143,7 @@ func TestThunderAfterOutage(t *testing.T) {
 	id := f.newConnections(1, 0)[0]
 
 	f.unreachable()
-	c := f.newCallers(n, id)
+	c := f.newCallers(n, id, refresh)
 	c.run()
 	for i := range n {
 		require.Equal(t, string(workflows.ReasonProviderUnavailable), connections.CodeOf(c.errs[i]))
@@ -141,7 +151,7 @@ func TestThunderAfterOutage(t *testing.T) {
 	require.Equal(t, 1, f.updates(id), "they shared one failure")
 
 	// He has looked during the outage, and comes when it is over.
-	next := f.newCallers(1, id)
+	next := f.newCallers(1, id, refresh)
 	f.reachable()
 	took := next.run()
 	require.NoError(t, next.errs[0])

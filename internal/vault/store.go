@@ -38,6 +38,8 @@ type Store interface {
 	Connectors
 	Reconciliation
 	KeyChecks
+	Audit
+	Access
 
 	// Ping reports whether the vault can be reached.
 	Ping(ctx context.Context) error
@@ -63,7 +65,8 @@ type Connections interface {
 	SetPolicy(ctx context.Context, id, policy string) error
 	// Erase removes tokens, attempts, links, requests, the read mark and counted failures of the connection and applies
 	// s, in one transaction. With s.Status "disconnected" the row becomes a tombstone until the given time, whatever
-	// s.Seq is; any other status is subject to the rule of SetStatus. Erasing twice is no error (ErrNotFound).
+	// s.Seq is; any other status is subject to the rule of SetStatus. Erasing twice is no error (ErrNotFound). The audit
+	// stays.
 	Erase(ctx context.Context, s StatusChange, tombstoneUntil time.Time) error
 	// DeleteTombstones removes rows whose tombstone time has passed, and returns how many.
 	DeleteTombstones(ctx context.Context, now time.Time) (int64, error)

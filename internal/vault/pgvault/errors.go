@@ -12,13 +12,15 @@ import (
 
 // SQLSTATE codes that mean something to this package.
 const (
-	codeUniqueViolation     = "23505"
-	codeForeignKeyViolation = "23503"
-	codeNotInRepertoire     = "22021"
-	codeUndefinedTable      = "42P01"
-	codeInvalidPassword     = "28P01"
-	codeInvalidUser         = "28000"
-	codeUnknownDatabase     = "3D000"
+	codeUniqueViolation       = "23505"
+	codeForeignKeyViolation   = "23503"
+	codeNotInRepertoire       = "22021"
+	codeUndefinedTable        = "42P01"
+	codeUndefinedColumn       = "42703"
+	codeInsufficientPrivilege = "42501"
+	codeInvalidPassword       = "28P01"
+	codeInvalidUser           = "28000"
+	codeUnknownDatabase       = "3D000"
 )
 
 // failure turns an error of the driver into one of the contract.

@@ -29,31 +29,49 @@ const (
 	idleInTxTimeout  = "30s"
 )
 
+// applicationName is what operators see in pg_stat_activity.
+const applicationName = "connections"
+
 // Open connects to the vault. Its errors are sentences for the operator; none contains the URL's password.
 func Open(ctx context.Context, databaseURL string, options Options) (*Store, error) {
-	config, err := parse(databaseURL)
+	config, err := options.parse(databaseURL)
 	if err != nil {
 		return nil, err
 	}
-	if options.MaxConns > 0 {
-		config.MaxConns = options.MaxConns
+	access, err := connect(ctx, config)
+	if err != nil {
+		return nil, err
 	}
+	store := newStore(access)
+	if err := store.prepareSchema(ctx, databaseURL, options.Migrate); err != nil {
+		_ = store.Close()
+		return nil, err
+	}
+	return store, nil
+}
+
+// connect makes the pool and one connection of it.
+func connect(ctx context.Context, config *pgxpool.Config) (*Access, error) {
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, openFailure(&config.ConnConfig.Config, err)
 	}
-	store := &Store{pool: pool}
 	pingCtx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if err := pool.Ping(pingCtx); err != nil {
 		pool.Close()
 		return nil, openFailure(&config.ConnConfig.Config, err)
 	}
-	if err := store.prepareSchema(ctx, databaseURL, options.Migrate); err != nil {
-		pool.Close()
-		return nil, err
+	return newAccess(pool), nil
+}
+
+// parse reads the URL and applies the options.
+func (o Options) parse(databaseURL string) (*pgxpool.Config, error) {
+	config, err := parse(databaseURL)
+	if err == nil && o.MaxConns > 0 {
+		config.MaxConns = o.MaxConns
 	}
-	return store, nil
+	return config, err
 }
 
 // parse reads the URL and sets the bounds that it leaves open.
@@ -72,7 +90,7 @@ func parse(databaseURL string) (*pgxpool.Config, error) {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
 	for name, value := range map[string]string{
-		"application_name":                    "connections",
+		"application_name":                    applicationName,
 		"statement_timeout":                   statementTimeout,
 		"lock_timeout":                        lockTimeout,
 		"idle_in_transaction_session_timeout": idleInTxTimeout,

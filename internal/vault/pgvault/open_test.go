@@ -79,7 +79,7 @@ func TestErrorsTellNoValues(t *testing.T) {
 }
 
 // TestRefreshStaysHot holds the property that the schema is made for: a refresh touches no index of connections, and
-// the only indexes of attempts that it touches are those of an attempt's beginning and end. A read mark touches none.
+// the only indexes of attempts that it touches are those of an attempt's beginning and end. A read mark, or a counted hand-out, touches none.
 func TestRefreshStaysHot(t *testing.T) {
 	t.Parallel()
 	store := open(t, pgtest.URL(t))
@@ -90,6 +90,7 @@ func TestRefreshStaysHot(t *testing.T) {
 				AND a.attname IN ('generation', 'failures', 'access_token', 'refresh_token', 'token_type', 'issued_at',
 					'expires_at', 'granted_scopes', 'metadata', 'inputs', 'consented_at', 'requested_scopes', 'updated_at'))
 			OR (i.indrelid = 'reads'::regclass AND a.attname = 'at')
+			OR (i.indrelid = 'handouts'::regclass AND a.attname IN ('count', 'first_at', 'last_at'))
 			OR (i.indrelid = 'attempts'::regclass AND (
 				a.attname IN ('state', 'reason', 'reply', 'sent_at', 'ended_at')
 				OR pg_get_expr(i.indpred, i.indrelid) <> '(ended_at IS NULL)'))`).Scan(&changed))

@@ -69,7 +69,7 @@ func dump(t *testing.T, url string) string {
 	var all strings.Builder
 	for _, table := range []string{
 		"connections", "attempts", "links", "auth_requests", "integrations", "connectors", "key_checks", "breakers",
-		"breaker_failures", "reads",
+		"breaker_failures", "reads", "handouts",
 	} {
 		_, err := conn.Conn().PgConn().CopyTo(t.Context(), &all, "COPY "+table+" TO STDOUT (FORMAT binary)")
 		require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 
 // MarkRead implements vault.Reads. It is one statement, which locks the marks in order of id, so that no two processes
 // wait for each other. A mark that raises nothing writes nothing.
-func (s *Store) MarkRead(ctx context.Context, marks map[string]time.Time) error {
+func (a *Access) MarkRead(ctx context.Context, marks map[string]time.Time) error {
 	ids, times := make([]string, 0, len(marks)), make([]time.Time, 0, len(marks))
 	for id, at := range marks {
 		if spellable(id) && !at.IsZero() {
@@ -20,7 +20,7 @@ func (s *Store) MarkRead(ctx context.Context, marks map[string]time.Time) error 
 		return nil
 	}
 	for {
-		err := s.markRead(ctx, ids, times)
+		err := a.markRead(ctx, ids, times)
 		if hasCode(err, codeForeignKeyViolation) {
 			continue // a connection was deleted just now: the next time it is passed over
 		}
@@ -28,8 +28,8 @@ func (s *Store) MarkRead(ctx context.Context, marks map[string]time.Time) error 
 	}
 }
 
-func (s *Store) markRead(ctx context.Context, ids []string, times []time.Time) error {
-	_, err := s.pool.Exec(ctx, `
+func (a *Access) markRead(ctx context.Context, ids []string, times []time.Time) error {
+	_, err := a.pool.Exec(ctx, `
 		INSERT INTO reads AS r (connection_id, at)
 		SELECT c.id, mark.at FROM unnest($1::text[], $2::timestamptz[]) AS mark (id, at)
 		JOIN connections AS c ON c.id = mark.id

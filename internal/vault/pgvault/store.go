@@ -1,28 +1,16 @@
 // Package pgvault is the vault in Postgres, for more than one host.
 package pgvault
 
-import (
-	"context"
-
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/acme/connections/internal/vault"
-)
+import "github.com/acme/connections/internal/vault"
 
 // Store is a vault in a Postgres database. Open makes one.
 type Store struct {
-	pool *pgxpool.Pool
+	*Access
+	announcer *announcer
 }
 
 var _ vault.Store = (*Store)(nil)
 
-// Ping implements vault.Store.
-func (s *Store) Ping(ctx context.Context) error {
-	return failure("ping", s.pool.Ping(ctx))
-}
-
-// Close implements vault.Store.
-func (s *Store) Close() error {
-	s.pool.Close()
-	return nil
+func newStore(access *Access) *Store {
+	return &Store{Access: access, announcer: newAnnouncer(access.pool, access.background)}
 }

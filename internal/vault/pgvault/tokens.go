@@ -29,7 +29,7 @@ const eraseOlder = `
 
 // CommitTokens implements vault.Tokens. It is one statement: the connection's row is locked by its own update before
 // the attempts, which are joined to it. No row may be changed twice in one statement, so what is deleted is left out of
-// what is erased.
+// what is erased. The set that comes with a consent is announced by a trigger, any other after the commit.
 func (s *Store) CommitTokens(ctx context.Context, t vault.TokenCommit) (int64, error) {
 	t = t.Normalize()
 	var generation int64
@@ -58,6 +58,9 @@ func (s *Store) CommitTokens(ctx context.Context, t vault.TokenCommit) (int64, e
 		instant(t.ExpiresAt), t.GrantedScopes, t.Metadata, t.AttemptID, t.Inputs,
 		instant(t.ConsentedAt), t.RequestedScopes).Scan(&generation)
 	if !errors.Is(err, pgx.ErrNoRows) {
+		if err == nil && t.ConsentedAt.IsZero() {
+			s.announcer.add(ctx, t.ConnectionID)
+		}
 		return generation, failure("commit tokens", err)
 	}
 	if err := s.mustExist(ctx, "commit tokens", t.ConnectionID); err != nil {

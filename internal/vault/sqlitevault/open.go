@@ -12,6 +12,8 @@ import (
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/acme/connections/internal/vault"
 )
 
 const (
@@ -85,7 +87,9 @@ func connect(path string) (*Store, error) {
 	}
 	read.SetMaxOpenConns(readers)
 	read.SetMaxIdleConns(readers)
-	return &Store{write: write, read: read}, nil
+	store := &Store{write: write, read: read, background: vault.NewBackground()}
+	store.watchers = vault.NewWatchers(store.background, store.poll)
+	return store, nil
 }
 
 func dataSource(path string, options url.Values) string {

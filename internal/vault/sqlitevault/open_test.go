@@ -3,6 +3,7 @@ package sqlitevault
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,11 +21,32 @@ import (
 // childPath tells this test binary to be the second process of TestTwoProcesses.
 const childPath = "SQLITEVAULT_TEST_CHILD"
 
+// pausePath tells it to be that of TestWatchOtherProcess.
+const pausePath = "SQLITEVAULT_TEST_PAUSE"
+
 func TestMain(m *testing.M) {
 	if path := os.Getenv(childPath); path != "" {
 		os.Exit(child(path))
 	}
+	if path := os.Getenv(pausePath); path != "" {
+		os.Exit(pause(path))
+	}
 	os.Exit(m.Run())
+}
+
+// pause is the second process of TestWatchOtherProcess.
+func pause(path string) int {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	store, err := Open(ctx, path)
+	if err == nil {
+		err = errors.Join(store.SetStatus(ctx, vault.StatusChange{ID: "c", Status: "paused", Seq: 1}), store.Close())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 // child begins as many attempts as it can and prints the ids of those that it began.

@@ -40,7 +40,7 @@ func dump(t *testing.T, path string) string {
 	var all strings.Builder
 	for _, table := range []string{
 		"connections", "attempts", "links", "auth_requests", "integrations", "connectors", "key_checks", "breakers",
-		"breaker_failures", "reads",
+		"breaker_failures", "reads", "handouts", "changes",
 	} {
 		dumpTable(t, &all, store, table)
 	}

@@ -16,6 +16,9 @@ type Store struct {
 	// write has one connection, so that writers of this process queue in Go and not in SQLite's busy handler.
 	write *sql.DB
 	read  *sql.DB
+
+	background *vault.Background
+	watchers   *vault.Watchers
 }
 
 var _ vault.Store = (*Store)(nil)
@@ -28,6 +31,7 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close implements vault.Store.
 func (s *Store) Close() error {
+	s.background.Close()
 	return failure("close", errors.Join(s.read.Close(), s.write.Close()))
 }
 

@@ -40,6 +40,12 @@ func RunConcurrency(t *testing.T, fresh func(t *testing.T) Database) {
 		"MarkReadOrCommit":   testMarkReadOrCommitRace,
 		"MarkReadOrErase":    testMarkReadOrEraseRace,
 		"BeginOrOpen":        testBeginOrOpenRace,
+		"RecordHandouts":     testHandoutsRace,
+		"Watch":              testWatch,
+		"WatchMany":          testWatchMany,
+		"WatchOnlyChanges":   testWatchOnlyChanges,
+		"WatchEnds":          testWatchEnds,
+		"WatchShared":        testWatchShared,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
