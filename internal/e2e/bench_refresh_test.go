@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
 )
 
@@ -45,7 +46,8 @@ type load struct {
 // refreshes is the fleet that this is about: connections that renew their tokens.
 func (s *stage) refreshes() load {
 	return load{
-		name: "refresh", worker: s.worker.Process.Pid, start: s.connect, end: s.forget, workflowID: workflows.WorkflowID,
+		name: "refresh", worker: s.worker.Process.Pid, end: s.forget, workflowID: workflows.WorkflowID,
+		start: func(id string, wait time.Duration) error { return s.connect(id, vault.PolicyAlwaysFresh, wait) },
 		done: func() int64 {
 			all, refused := s.provider.calls()
 			return all - refused

@@ -167,15 +167,16 @@ func (s *stage) startWorker() {
 	})
 }
 
-// connect makes a connection as if it had just been consented to, and starts its workflow as a restart does: its first
-// renewal is due after wait.
-func (s *stage) connect(id string, wait time.Duration) error {
+// connect makes a connection of the policy that was consented to long ago and has just been renewed, and starts its
+// workflow as a restart does: its next renewal is due after wait. It sleeps then if its policy lets it and nobody has
+// read it.
+func (s *stage) connect(id, policy string, wait time.Duration) error {
 	ctx := s.b.Context()
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	row := vault.Connection{
 		ID: id, Owner: "acme", Connector: stageConnector, IntegrationID: connections.PlatformIntegrationID(stageConnector, ""),
 		Grant: string(workflows.GrantAuthorizationCode), RequestedScopes: []string{"contacts.read", "contacts.write"},
-		Policy: vault.PolicyAlwaysFresh, Status: string(workflows.StatusActive), StatusSeq: 1, StatusAt: now, CreatedAt: now,
+		Policy: policy, Status: string(workflows.StatusActive), StatusSeq: 1, StatusAt: now, CreatedAt: now,
 	}
 	if err := s.vault.CreateConnection(ctx, row); err != nil {
 		return err
@@ -197,13 +198,17 @@ func (s *stage) connect(id string, wait time.Duration) error {
 		ID: id, Owner: row.Owner, Connector: row.Connector, Integration: row.IntegrationID,
 		Grant: workflows.GrantAuthorizationCode,
 		Carried: &workflows.State{
-			Status: workflows.StatusActive, StatusSeq: 1, Since: now, Token: renewal.TokenSet(s.connector, row), WakeAt: now.Add(wait),
+			Status: workflows.StatusActive, StatusSeq: 1, Since: now, Token: renewal.TokenSet(s.connector, row),
+			AwakeSince: now.Add(-awakeBefore), WakeAt: now.Add(wait),
 		},
 	})
 	return err
 }
 
-// consent gives a row the tokens of a consent.
+// awakeBefore is longer ago than a connection stays awake unread.
+const awakeBefore = 25 * time.Hour
+
+// consent gives a row its first tokens.
 func (s *stage) consent(ctx context.Context, row vault.Connection, now time.Time) error {
 	attempt := vault.AttemptStart{
 		ID: row.ID, ConnectionID: row.ID, Kind: string(oauth.Exchange), Generation: vault.AttemptAnyGeneration, Lease: time.Minute,
@@ -219,7 +224,8 @@ func (s *stage) consent(ctx context.Context, row vault.Connection, now time.Time
 	}
 	_, err = s.vault.CommitTokens(ctx, vault.TokenCommit{
 		ConnectionID: row.ID, AttemptID: attempt.ID, AccessToken: access, RefreshToken: refresh, TokenType: "Bearer",
-		IssuedAt: now, ExpiresAt: now.Add(s.provider.life), GrantedScopes: row.RequestedScopes, ConsentedAt: now,
+		IssuedAt: now, ExpiresAt: now.Add(s.provider.life), GrantedScopes: row.RequestedScopes,
+		ConsentedAt: now.Add(-awakeBefore),
 	})
 	return err
 }
