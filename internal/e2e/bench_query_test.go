@@ -91,7 +91,7 @@ func BenchmarkEvictedQuery(b *testing.B) {
 		worker.PurgeStickyWorkflowCache() // the cache is the process's, and a new process has an empty one
 		w = quick.worker(b, c)
 		// A query that meets the old worker's last poll fails: the figure is that of the new one.
-		require.Eventually(b, func() bool { return ask(b.Context(), c, ids[0], new(workflows.Token)) == nil }, patience, 100*time.Millisecond)
+		require.Eventually(b, func() bool { return ask(b.Context(), c, ids[0], new(workflows.AccessToken)) == nil }, patience, 100*time.Millisecond)
 		restarted := askAll(b, c, ids)
 		events, replays := replayEach(b, c, ids)
 		w.Stop()
@@ -116,7 +116,7 @@ func askAll(b *testing.B, c client.Client, ids []string) []time.Duration {
 	for range queryAsks {
 		for _, id := range ids {
 			from := time.Now()
-			var token workflows.Token
+			var token workflows.AccessToken
 			require.NoError(b, ask(b.Context(), c, id, &token))
 			took = append(took, time.Since(from))
 			require.EqualValues(b, queryRenewals, token.Generation)
@@ -125,7 +125,7 @@ func askAll(b *testing.B, c client.Client, ids []string) []time.Duration {
 	return took
 }
 
-func ask(ctx context.Context, c client.Client, id string, token *workflows.Token) error {
+func ask(ctx context.Context, c client.Client, id string, token *workflows.AccessToken) error {
 	response, err := c.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
 		WorkflowID: workflows.WorkflowID(id), QueryType: workflows.QueryToken,
 		QueryRejectCondition: enums.QUERY_REJECT_CONDITION_NOT_OPEN,
