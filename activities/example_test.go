@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/acme/connections/activities"
@@ -44,8 +45,17 @@ func ExampleOpen() {
 	}
 	defer func() { _ = tokens.Close() }()
 
-	var w worker.Worker // of the team's own task queue
+	temporal, err := client.Dial(client.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer temporal.Close()
+	w := worker.New(temporal, "crm-sync", worker.Options{}) // the team's own task queue
 	w.RegisterActivity(&Integration{Tokens: tokens})
+	if err := w.Run(worker.InterruptCh()); err != nil {
+		fmt.Println(err)
+	}
 }
 
 // A token that must outlive a long upload, and what to do when there is none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -133,8 +134,8 @@ func (t *Tokens) Close() error {
 
 func releaseAll(release []func() error) error {
 	var all error
-	for i := len(release) - 1; i >= 0; i-- {
-		all = errors.Join(all, release[i]())
+	for _, one := range slices.Backward(release) {
+		all = errors.Join(all, one())
 	}
 	return all
 }

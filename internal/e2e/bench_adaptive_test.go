@@ -18,12 +18,12 @@ import (
 
 // What BenchmarkAdaptive runs. Its hour has ten seconds, and a token lives one: everything else is as it is.
 const (
-	adaptiveHour   = 10 * time.Second
+	adaptiveLife   = 10 * time.Second
 	adaptiveFleet  = 300
 	adaptiveRead   = adaptiveFleet / 10
 	adaptiveRounds = 3
-	adaptiveWarmUp = adaptiveHour
-	adaptiveWindow = 3 * adaptiveHour
+	adaptiveWarmUp = adaptiveLife
+	adaptiveWindow = 3 * adaptiveLife
 )
 
 // BenchmarkAdaptive measures what a fleet costs of which a tenth is read every hour, always the same tenth, after the
@@ -33,7 +33,7 @@ const (
 // measured before each round and taken off.
 func BenchmarkAdaptive(b *testing.B) {
 	for b.Loop() {
-		s := newStage(b, benchToken, adaptiveHour)
+		s := newStage(b, benchToken, adaptiveLife)
 		var fresh, adaptive []daily
 		for round := range adaptiveRounds {
 			idle := s.idle()
@@ -77,7 +77,7 @@ func cpuBetween(before, after counters) time.Duration {
 func (s *stage) idle() time.Duration {
 	s.b.Helper()
 	before := s.counters(s.refreshes())
-	time.Sleep(adaptiveHour)
+	time.Sleep(adaptiveLife)
 	after := s.counters(s.refreshes())
 	return time.Duration(float64(cpuBetween(before, after)) / after.at.Sub(before.at).Seconds())
 }
@@ -94,7 +94,7 @@ func (s *stage) live(policy string, round int, idle time.Duration) daily {
 		}
 	}
 	require.NoError(s.b, each(ids, func(n int, id string) error {
-		return s.connect(id, policy, adaptiveHour/10*7*time.Duration(n)/adaptiveFleet)
+		return s.connect(id, policy, adaptiveLife/10*7*time.Duration(n)/adaptiveFleet)
 	}))
 	require.NoError(s.b, s.vault.MarkRead(s.b.Context(), marks)) // as they were read in the last hour
 	stopReading := s.read(marks)
@@ -108,11 +108,11 @@ func (s *stage) live(policy string, round int, idle time.Duration) daily {
 	require.NoError(s.b, each(ids, func(_ int, id string) error { return s.forget(id) }))
 
 	seconds := after.at.Sub(before.at).Seconds()
-	days := adaptiveFleet * seconds / (24 * adaptiveHour).Seconds()
+	days := adaptiveFleet * seconds / (24 * adaptiveLife).Seconds()
 	idling := seconds * idle.Seconds() / days * 1000
 	return daily{
 		cpu: cpuBetween(before, after).Seconds()/days*1000 - idling, idle: idling, refreshes: float64(after.turns-before.turns) / days,
-		reads: float64(reads) / (adaptiveFleet * float64(adaptiveWarmUp+adaptiveWindow) / float64(24*adaptiveHour)),
+		reads: float64(reads) / (adaptiveFleet * float64(adaptiveWarmUp+adaptiveWindow) / float64(24*adaptiveLife)),
 	}
 }
 
@@ -132,7 +132,7 @@ func (s *stage) read(marks map[string]time.Time) (stop func() int) {
 	all.Go(func() { marker.Run(ctx) })
 	done, failed := 0, error(nil)
 	all.Go(func() {
-		ticker := time.NewTicker(adaptiveHour / time.Duration(len(marks)))
+		ticker := time.NewTicker(adaptiveLife / time.Duration(len(marks)))
 		defer ticker.Stop()
 		for {
 			for id := range marks {

@@ -33,7 +33,7 @@ func newTable(size int) *table {
 }
 
 func (t *table) chain(hash uint64) *atomic.Pointer[entry] {
-	return &(*t)[hash&uint64(len(*t)-1)]
+	return &(*t)[hash&uint64(len(*t)-1)] //nolint:gosec // a length is never negative
 }
 
 func (t *table) push(e *entry) {

@@ -104,7 +104,7 @@ func (g *Engine) answer(ctx context.Context, e *entry, need Need) (*Held, error)
 	case r.fallback:
 		return nil, refusal(e.id, workflows.ReasonVaultUnavailable, 0)
 	case need.Wait < 0:
-		g.refreshInBackground(e, r)
+		g.refreshInBackground(e, r) //nolint:contextcheck // it belongs to no caller
 		return nil, refusal(e.id, ReasonTimeout, 0)
 	}
 	wait := need.Wait

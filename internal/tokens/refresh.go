@@ -24,7 +24,7 @@ type refreshing struct {
 
 // refresh asks for a token newer than the one read, and waits for it (errors: [*Error], and those of ctx).
 func (g *Engine) refresh(ctx context.Context, e *entry, r *reading, wait time.Duration) (*Held, error) {
-	f := g.refreshInBackground(e, r)
+	f := g.refreshInBackground(e, r) //nolint:contextcheck // it belongs to no caller
 	if f == nil {
 		return nil, refusal(e.id, ReasonTemporalUnavailable, 0)
 	}
