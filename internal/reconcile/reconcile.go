@@ -42,6 +42,9 @@ const (
 	// rpcLimit bounds each call to Temporal, and askLimit a query, which waits for a worker.
 	rpcLimit = 10 * time.Second
 	askLimit = 5 * time.Second
+	// askTries is how often a refused query is sent within that time, and askPause the pause between.
+	askTries = 3
+	askPause = 250 * time.Millisecond
 )
 
 // Activities implements [workflows.ReconcileActivities].

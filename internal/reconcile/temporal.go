@@ -121,22 +121,33 @@ func (a *Activities) factsOf(ctx context.Context, row vault.Connection, deep boo
 	return w, nil
 }
 
-// ask queries an open workflow; nil if it does not answer.
+// ask queries an open workflow; nil if it does not answer. A busy server refuses a query now and then, so that a refusal
+// is believed only when it is repeated.
 func (a *Activities) ask(ctx context.Context, id string) *answer {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	response, err := a.client.Temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
-		WorkflowID: workflows.WorkflowID(id), QueryType: workflows.QueryStatus,
-		QueryRejectCondition: enums.QUERY_REJECT_CONDITION_NOT_OPEN,
-	})
-	if err != nil || response.QueryRejected != nil {
-		return nil
+	for range askTries {
+		response, err := a.client.Temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
+			WorkflowID: workflows.WorkflowID(id), QueryType: workflows.QueryStatus,
+			QueryRejectCondition: enums.QUERY_REJECT_CONDITION_NOT_OPEN,
+		})
+		switch {
+		case err == nil && response.QueryRejected == nil:
+			var said answer
+			if response.QueryResult.Get(&said) != nil {
+				return nil
+			}
+			return &said
+		case err == nil || isMissing(err):
+			return nil
+		}
+		select {
+		case <-time.After(askPause):
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	var said answer
-	if response.QueryResult.Get(&said) != nil {
-		return nil
-	}
-	return &said
+	return nil
 }
 
 // terminate ends a run, if it has not ended by itself.
