@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/acme/connections/activities"
@@ -286,6 +287,41 @@ func TestBreaker_RefusalsOfManyAreNotBelieved(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, state.Open)
 	require.EqualValues(t, 2, mustRow(t, r, rigs[5].id).Generation)
+}
+
+// Where processes of ours died before they heard the answers, refusals are what follows, however many they are.
+func TestBreaker_RefusalsAfterACrashOfOursAreBelieved(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	o := &openings{}
+	r.Activities = r.instance(func(c *activities.Deps) { c.BreakerOpened = o.opened })
+	r.connect()
+	rigs := []*rig{r}
+	for range 6 {
+		next := r.another(t)
+		next.connect()
+		rigs = append(rigs, next)
+	}
+	for _, next := range rigs {
+		start := vault.AttemptStart{ID: uuid.NewString(), ConnectionID: next.id, Kind: "refresh", Generation: 1, Lease: 100 * time.Millisecond}
+		begun, err := next.vault.BeginAttempt(t.Context(), start)
+		require.NoError(t, err)
+		require.Equal(t, vault.BeginStarted, begun.Outcome)
+		require.NoError(t, next.vault.MarkSent(t.Context(), start.ID))
+	}
+	for _, next := range rigs {
+		require.Eventually(t, func() bool { return next.lastAttempt(false).Outcome == vault.BeginInDoubt }, time.Minute, 20*time.Millisecond)
+	}
+	r.fault(sandbox.Faults{Grant: "refresh_token", Status: 400, Body: `{"error":"invalid_grant"}`})
+	for i, next := range rigs {
+		_, err := next.Refresh(t.Context(), next.settle(1))
+		app := next.reasonOf(err, workflows.ReasonGrantRejected)
+		var details workflows.FailureDetails
+		require.NoError(t, app.Details(&details))
+		require.False(t, details.Unconfirmed, "connection %d", i)
+	}
+	_, err := r.vault.Breaker(t.Context(), sandbox.AppClientID)
+	require.ErrorIs(t, err, vault.ErrNotFound, "they say nothing of the provider")
 }
 
 // A probe that is answered with a refusal of that one grant has shown the provider and the app to be well.

@@ -40,6 +40,8 @@ type spending struct {
 	secrets int
 	// integration is the connection's.
 	integration string
+	// unheard is that of vault.Begun.
+	unheard bool
 }
 
 // call does the one call at the provider.
@@ -204,7 +206,9 @@ func (a *Activities) detachFinish(ctx context.Context, begun vault.Begun) *spend
 // goOn runs f detached, and makes it known to whoever asks for the same connection in this process.
 func (a *Activities) goOn(ctx context.Context, begun vault.Begun, f func(context.Context, *spending) (workflows.TokenSet, error)) *spending {
 	id := begun.Attempt.ConnectionID
-	s := &spending{kind: begun.Attempt.Kind, integration: begun.Connection.IntegrationID, done: make(chan struct{})}
+	s := &spending{
+		kind: begun.Attempt.Kind, integration: begun.Connection.IntegrationID, unheard: begun.Unheard, done: make(chan struct{}),
+	}
 	a.mu.Lock()
 	a.underWay[id] = s
 	a.mu.Unlock()

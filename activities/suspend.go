@@ -37,6 +37,10 @@ func (a *Activities) judged(ctx context.Context, s *spending, connectionID strin
 	if s.kind == string(oauth.Exchange) && reason.Class() == workflows.ClassConfiguration && reason != workflows.ReasonClientRejected {
 		return err // what one customer asks for at its consent, such as an odd scope, says nothing of the others
 	}
+	if s.unheard && reason == workflows.ReasonGrantRejected {
+		// Many may be refused at once where a crash of ours lost many answers. That says nothing of the provider.
+		return err
+	}
 	// The activity's own time may be nearly up, and what it learnt is worth keeping.
 	countCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countLimit)
 	defer cancel()

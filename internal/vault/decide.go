@@ -1,6 +1,9 @@
 package vault
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The reasons that the vault itself gives when it ends an attempt whose lease ran out.
 const (
@@ -18,6 +21,8 @@ type Decision struct {
 	// Lapsed are open attempts whose lease ran out, in the state in which they end. An engine writes them whatever
 	// the outcome.
 	Lapsed []Attempt
+	// Unheard is that of Begun.
+	Unheard bool
 }
 
 // Found is what an engine read for BeginAttempt, all of it under the connection's lock.
@@ -43,7 +48,15 @@ func Decide(found Found, start AttemptStart) Decision {
 	var lapsed []Attempt
 	found.Attempts, lapsed = lapse(found.Attempts, found.Now)
 	outcome, inTheWay := obstacle(found, start)
-	return Decision{Outcome: outcome, InTheWay: inTheWay, Lapsed: lapsed}
+	return Decision{
+		Outcome: outcome, InTheWay: inTheWay, Lapsed: lapsed,
+		Unheard: slices.ContainsFunc(found.Attempts, func(a Attempt) bool { return a.unheard(found.Connection.Generation) }),
+	}
+}
+
+// unheard reports whether the attempt spent the generation's token, and nobody was left to hear what the provider said.
+func (a Attempt) unheard(generation int64) bool {
+	return a.State == AttemptInDoubt && a.Generation == generation && a.Reply == nil && !a.EndedAt.Before(a.LeaseUntil)
 }
 
 // Begun is the answer of BeginAttempt to a decision; a new attempt is the engine's to fill in.
@@ -52,6 +65,7 @@ func (d Decision) Begun(found Found) Begun {
 	if d.Outcome == BeginStarted || d.Outcome == BeginSuspended {
 		begun.Breaker = found.Breaker
 	}
+	begun.Unheard = d.Outcome == BeginStarted && d.Unheard
 	return begun
 }
 

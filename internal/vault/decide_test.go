@@ -153,6 +153,31 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestDecideUnheard: only a doubt on the same token whose process did not live to hear the answer is one of ours.
+func TestDecideUnheard(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	doubt := vault.Attempt{State: vault.AttemptInDoubt, Generation: 3, EndedAt: now.Add(-time.Minute), LeaseUntil: now.Add(-time.Minute)}
+	for name, test := range map[string]struct {
+		change func(a *vault.Attempt)
+		want   bool
+	}{
+		"its lease ran out":                {func(*vault.Attempt) {}, true},
+		"it ran out just now":              {func(a *vault.Attempt) { a.State, a.EndedAt = vault.AttemptSent, time.Time{} }, true},
+		"nothing was sent":                 {func(a *vault.Attempt) { a.State, a.EndedAt = vault.AttemptBegun, time.Time{} }, false},
+		"somebody heard that nothing came": {func(a *vault.Attempt) { a.EndedAt = a.LeaseUntil.Add(-time.Microsecond) }, false},
+		"of an older token":                {func(a *vault.Attempt) { a.Generation = 2 }, false},
+		"it has failed":                    {func(a *vault.Attempt) { a.State = vault.AttemptFailed }, false},
+	} {
+		a := doubt
+		test.change(&a)
+		found := vault.Found{Connection: vault.Connection{Generation: 3}, Attempts: []vault.Attempt{{State: vault.AttemptFailed, Generation: 3}, a}, Now: now}
+		decision := vault.Decide(found, vault.AttemptStart{Generation: 3, Settle: true})
+		require.Equal(t, vault.BeginStarted, decision.Outcome, name)
+		require.Equal(t, test.want, decision.Begun(found).Unheard, name)
+	}
+}
+
 // TestDecideUnreadAndSuspended: where nobody has read since now, and where the breaker is open.
 func TestDecideUnreadAndSuspended(t *testing.T) {
 	t.Parallel()

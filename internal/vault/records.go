@@ -166,6 +166,10 @@ type Begun struct {
 	Attempt Attempt
 	// Breaker is that of the row's integration, zero if nothing failed; set for BeginStarted and BeginSuspended.
 	Breaker Breaker
+	// Unheard says, for BeginStarted, that the same token has been sent before by a process that was gone, or frozen,
+	// when its lease ran out: the provider may have answered, and the loss is ours. A provider that answers badly, or
+	// not at all, to a process that listens is something else.
+	Unheard bool
 }
 
 // Attempt is one call, or try of a call, that spends something at a provider.
