@@ -123,9 +123,10 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 		BreakerOpened: p.connections().BreakerOpened,
 	})
 	if o.has(roleWorkflow) || o.has(roleActivity) {
-		marks, changes := reads.New(p.vault, p.log), &activities.Changes{}
+		ledger, changes := reads.NewLedger(p.vault, p.log), &activities.Changes{}
 		handOut := activities.NewHandOut(activities.HandOutConfig{
-			Rows: p.vault, Waiters: p.vault, Refresh: p.connections().RefreshFor, Changes: changes, MarkRead: marks.Mark,
+			Rows: p.vault, Waiters: p.vault, Refresh: p.connections().RefreshFor, Query: p.connections().AskToken,
+			Changes: changes, HandedOut: ledger.Add, NexusOwner: p.settings.NexusOwner,
 		})
 		w, err := newWorker(o, p, acts, handOut, func(err error) { failed <- fmt.Errorf("the Temporal worker failed: %w", err) })
 		if err != nil {
@@ -136,22 +137,22 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 		}
 		working.Store(true)
 		schedulingCtx, stopScheduling := context.WithCancel(ctx)
-		markingCtx, stopMarking := context.WithCancel(context.WithoutCancel(ctx))
-		var scheduling, marking sync.WaitGroup
+		auditCtx, stopAudit := context.WithCancel(context.WithoutCancel(ctx))
+		var scheduling, auditing sync.WaitGroup
 		scheduling.Go(func() { reconcile.KeepSchedule(schedulingCtx, p.temporal, p.log) })
 		scheduling.Go(func() {
 			if err := p.vault.Watch(schedulingCtx, vault.Watch{Changed: changes.Changed, Lost: changes.Lost, Ready: changes.Ready}); err != nil {
 				p.log.Error("changes in the vault are not heard: what waits for them polls", slog.Any("error", err))
 			}
 		})
-		marking.Go(func() { marks.Run(markingCtx) })
+		auditing.Go(func() { ledger.Run(auditCtx) })
 		defer func() {
 			stopScheduling()
 			scheduling.Wait()
 			working.Store(false)
 			w.Stop()
-			stopMarking()
-			marking.Wait()
+			stopAudit()
+			auditing.Wait()
 			drainCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 			defer cancel()
 			if err := acts.Drain(drainCtx); err != nil {
