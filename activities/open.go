@@ -99,8 +99,7 @@ func Open(ctx context.Context, c Config) (*Tokens, error) {
 		return nil, errors.Join(err, releaseAll(release))
 	}
 	release = append(release, access.Close)
-	source, _ := access.(connector.Source) // the role "connections_access" reads none
-	catalogue, err := settings.OpenCatalogue(source)
+	catalogue, err := settings.OpenCatalogue(access)
 	if err != nil {
 		return nil, errors.Join(err, releaseAll(release))
 	}
