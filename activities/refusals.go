@@ -18,8 +18,8 @@ import (
 type NeedsReauthorization struct {
 	ConnectionID string
 	Reason       workflows.Reason
-	// ConnectURL is a link for that person, where Config.ConnectURL made one. It is in no text of the error: send it to
-	// nobody else.
+	// ConnectURL is a link for that person, where Config.ConnectURL gave one. It is a secret: send it to nobody else. It is
+	// in no text of the error, nor in what Temporal keeps of it, so use it before the activity returns.
 	ConnectURL string
 }
 
@@ -77,6 +77,9 @@ func (e *InsufficientScope) Error() string {
 	return fmt.Sprintf("the API wants scopes that connection %s was not granted: %s", e.ConnectionID, strings.Join(e.Scopes, " "))
 }
 
+// linkLimit bounds Config.ConnectURL.
+const linkLimit = 5 * time.Second
+
 // reasonInsufficientScope is the code of [InsufficientScope].
 const reasonInsufficientScope workflows.Reason = "insufficient_scope"
 
@@ -91,7 +94,9 @@ func (t *Tokens) refused(ctx context.Context, err error) error {
 	case tokens.NeedsReauthorization:
 		needs := &NeedsReauthorization{ConnectionID: refused.ID, Reason: refused.Reason}
 		if t.link != nil {
-			needs.ConnectURL = t.link(ctx, refused.ID)
+			limited, cancel := context.WithTimeout(ctx, linkLimit)
+			defer cancel()
+			needs.ConnectURL = t.link(limited, refused.ID)
 		}
 		return refusal(refused, false, needs)
 	case tokens.Paused:
