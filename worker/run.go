@@ -34,6 +34,7 @@ import (
 // parts are what the roles are made of.
 type parts struct {
 	settings  config.Settings
+	handOut   config.HandOut
 	vault     vault.Store
 	keys      keyring.Keys
 	catalogue *connector.Catalogue
@@ -82,6 +83,9 @@ func runProduction(ctx context.Context, o options, _, stderr io.Writer) error {
 	}
 	p := &parts{settings: settings, log: log}
 	defer p.close()
+	if p.handOut, err = config.LoadHandOut(); err != nil {
+		return err
+	}
 	if p.vault, err = settings.OpenVault(ctx, true); err != nil {
 		return err
 	}
@@ -126,7 +130,7 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 		ledger, changes := reads.NewLedger(p.vault, p.log), &activities.Changes{}
 		handOut := activities.NewHandOut(activities.HandOutConfig{
 			Rows: p.vault, Waiters: p.vault, Refresh: p.connections().RefreshFor, Query: p.connections().AskToken,
-			Changes: changes, HandedOut: ledger.Add, NexusOwner: p.settings.NexusOwner,
+			Changes: changes, HandedOut: ledger.Add, NexusOwner: p.handOut.NexusOwner,
 		})
 		w, err := newWorker(o, p, acts, handOut, func(err error) { failed <- fmt.Errorf("the Temporal worker failed: %w", err) })
 		if err != nil {
@@ -214,7 +218,9 @@ func newWorker(o options, p *parts, acts *activities.Activities, handOut *activi
 	if o.has(roleActivity) {
 		w.RegisterNexusService(service)
 	}
-	reconcile.New(p.connections()).Register(w)
+	reconciler := reconcile.New(p.connections())
+	reconciler.HandoutsKept = p.handOut.AuditKept
+	reconciler.Register(w)
 	return w, nil
 }
 

@@ -29,9 +29,6 @@ const (
 	EnvBaseURL         = "CONNECTIONS_BASE_URL"
 	EnvPlatform        = "CONNECTIONS_PLATFORM_NAME"
 	EnvTemporalAddress = "TEMPORAL_ADDRESS"
-	// EnvNexusOwner limits the worker's Nexus service to the connections of one owner, whatever callers ask for. A
-	// worker serves the endpoints that lead to its task queue, so it limits all of these.
-	EnvNexusOwner = "CONNECTIONS_NEXUS_OWNER"
 	// EnvAllowLoopback, set to "1", lets connectors that operators add be on this machine, as --dev does: for tests of
 	// the production path and for development only. Whoever may add connectors could otherwise reach what listens here.
 	EnvAllowLoopback = "CONNECTIONS_ALLOW_LOOPBACK"
@@ -49,8 +46,6 @@ type Settings struct {
 	// BaseURL is where browsers reach the web role.
 	BaseURL  string
 	Platform string
-	// NexusOwner is whose connections the worker's Nexus service hands out; empty for all.
-	NexusOwner string
 	// Dev is set if there is a data directory of "worker --dev".
 	Dev *Dev
 	// AllowLoopback is what EnvAllowLoopback says.
@@ -72,7 +67,7 @@ func Load(dataDir string) (Settings, error) {
 	}
 	for name, field := range map[string]*string{
 		EnvDatabaseURL: &s.DatabaseURL, EnvVaultKeyset: &s.VaultKeyset, EnvAccessKeyset: &s.AccessKeyset,
-		EnvBaseURL: &s.BaseURL, EnvPlatform: &s.Platform, EnvNexusOwner: &s.NexusOwner,
+		EnvBaseURL: &s.BaseURL, EnvPlatform: &s.Platform,
 	} {
 		if value := os.Getenv(name); value != "" {
 			*field = value
