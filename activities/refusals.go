@@ -80,9 +80,6 @@ func (e *InsufficientScope) Error() string {
 // linkLimit bounds Config.ConnectURL.
 const linkLimit = 5 * time.Second
 
-// reasonInsufficientScope is the code of [InsufficientScope].
-const reasonInsufficientScope workflows.Reason = "insufficient_scope"
-
 // refused turns an error of the engine's into one for callers: an application error of Temporal's, so that an activity
 // may return it as it is, around one of the types above.
 func (t *Tokens) refused(ctx context.Context, err error) error {
@@ -107,7 +104,7 @@ func (t *Tokens) refused(ctx context.Context, err error) error {
 		return refusal(refused, false, &NotFound{refused.ID})
 	case tokens.Unavailable:
 	}
-	return refusal(refused, refused.Reason != tokens.ReasonClosed, &TemporarilyUnavailable{refused.ID, refused.Reason, refused.RetryAfter})
+	return refusal(refused, refused.Reason != workflows.ReasonClosed, &TemporarilyUnavailable{refused.ID, refused.Reason, refused.RetryAfter})
 }
 
 func refusal(refused *tokens.Error, retry bool, typed error) error {

@@ -338,7 +338,7 @@ func TestClosed(t *testing.T) {
 	require.NoError(t, r.Close())
 	require.NoError(t, r.Close())
 	_, err = r.Token(t.Context(), id, tokens.Need{})
-	require.Equal(t, tokens.ReasonClosed, requireKind(t, err, tokens.Unavailable).Reason)
+	require.Equal(t, workflows.ReasonClosed, requireKind(t, err, tokens.Unavailable).Reason)
 	_, err = source.Token()
 	require.Error(t, err)
 	require.Zero(t, r.Len())

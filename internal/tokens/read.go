@@ -54,7 +54,7 @@ func (g *Engine) warm(e *entry, need Need) *Held {
 func (g *Engine) cold(ctx context.Context, id string, need Need) (*Held, *entry, error) {
 	switch {
 	case g.closed.Load():
-		return nil, nil, refusal(id, ReasonClosed, 0)
+		return nil, nil, refusal(id, workflows.ReasonClosed, 0)
 	case !workflows.ValidID(id):
 		return nil, nil, refusal(id, workflows.ReasonNotFound, 0)
 	case ctx.Err() != nil:
@@ -113,7 +113,7 @@ func (g *Engine) answer(ctx context.Context, e *entry, need Need) (*Held, error)
 		return nil, refusal(e.id, workflows.ReasonVaultUnavailable, 0)
 	case need.Wait < 0:
 		g.refreshInBackground(e, r) //nolint:contextcheck // it belongs to no caller
-		return nil, refusal(e.id, ReasonTimeout, 0)
+		return nil, refusal(e.id, workflows.ReasonTimeout, 0)
 	}
 	wait := need.Wait
 	if live && (wait == 0 || wait > liveWait) {
@@ -142,7 +142,7 @@ func (g *Engine) refused(e *entry, err error) error {
 // pauseAfter is how long a live token is handed out without asking for a newer one again.
 func pauseAfter(err error) time.Duration {
 	var refused *Error
-	if errors.As(err, &refused) && (refused.Reason == ReasonTimeout || refused.Reason == ReasonTemporalUnavailable) {
+	if errors.As(err, &refused) && (refused.Reason == workflows.ReasonTimeout || refused.Reason == workflows.ReasonTemporalUnavailable) {
 		return temporalPause
 	}
 	return refreshPause
