@@ -33,10 +33,12 @@ type Rig struct {
 	// VaultFile is the file of the vault, for tests that restore an older one; empty with Options.Vault.
 	VaultFile string
 	Keys      keyring.Keys
-	Catalogue *connector.Catalogue
-	Sandbox   *sandbox.Provider
-	Temporal  client.Client
-	Client    *connections.Client
+	// AccessKeyset is the file of Keys.Access, for processes of callers.
+	AccessKeyset string
+	Catalogue    *connector.Catalogue
+	Sandbox      *sandbox.Provider
+	Temporal     client.Client
+	Client       *connections.Client
 	// HandOut is that of the worker, for this rig.
 	HandOut *activities.HandOut
 	// Ledger collects what HandOut hands out; a test writes it with Flush.
@@ -90,7 +92,8 @@ func New(t testing.TB, o Options) *Rig {
 	r.openVault(o, dir)
 	r.Keys.Vault, err = keyring.LoadOrCreate(keyring.Vault, filepath.Join(dir, "vault.json"))
 	require.NoError(t, err)
-	r.Keys.Access, err = keyring.LoadOrCreate(keyring.Access, filepath.Join(dir, "access.json"))
+	r.AccessKeyset = filepath.Join(dir, "access.json")
+	r.Keys.Access, err = keyring.LoadOrCreate(keyring.Access, r.AccessKeyset)
 	require.NoError(t, err)
 	r.openSandbox(o)
 	r.Client = r.NewClient(e.client, o.BaseURL)
