@@ -10,7 +10,6 @@ import (
 	"go.temporal.io/sdk/temporalnexus"
 
 	"github.com/acme/connections/internal/vault"
-	"github.com/acme/connections/workflows"
 )
 
 // The ways by which a [HandOut] hands out, as the audit names them.
@@ -26,9 +25,10 @@ type asker struct {
 	owner string
 }
 
-// mayHave reports whether a connection of that owner is there for the asker, and for what it asks.
-func (a asker) mayHave(in workflows.TokenRequest, owner string) bool {
-	return (a.owner == "" || a.owner == owner) && (in.Owner == "" || in.Owner == owner)
+// mayHave reports whether a connection of that owner is there for the asker, who asks for one of the wanted owner's
+// (empty for anybody's).
+func (a asker) mayHave(wanted, owner string) bool {
+	return (a.owner == "" || a.owner == owner) && (wanted == "" || wanted == owner)
 }
 
 // handout is one hand-out for the audit.
@@ -49,7 +49,7 @@ func activityAsker(ctx context.Context) asker {
 
 // nexusAsker is the caller's namespace, as the server's link to the calling workflow has it, and the endpoint, which
 // servers tell from 1.30 on.
-func (h *HandOut) nexusAsker(ctx context.Context, links []nexus.Link) asker {
+func nexusAsker(ctx context.Context, links []nexus.Link, owner string) asker {
 	who := "unknown"
 	for _, link := range links {
 		if event, err := temporalnexus.ConvertNexusLinkToLinkWorkflowEvent(link); err == nil && event.GetNamespace() != "" {
@@ -62,7 +62,7 @@ func (h *HandOut) nexusAsker(ctx context.Context, links []nexus.Link) asker {
 			who += " via " + part(endpoint)
 		}
 	}
-	return asker{who: who, tier: tierNexus, owner: h.c.NexusOwner}
+	return asker{who: who, tier: tierNexus, owner: owner}
 }
 
 // part is one part of a name that the audit keeps, short enough for both to be there.

@@ -54,9 +54,6 @@ type HandOutConfig struct {
 	// Query reads what Rows would have said from the connection's open workflow, while Rows do not answer; nil for not
 	// at all.
 	Query func(ctx context.Context, id string) (vault.AccessRow, error)
-	// NexusOwner limits the Nexus service to the connections of one owner: those of others are "not_found". Empty for
-	// all.
-	NexusOwner string
 	// HandedOut notes a hand-out for the audit, and for policy adaptive, without waiting; nil for not at all.
 	HandedOut func(vault.Handout)
 	// Now is time.Now if nil.
@@ -225,7 +222,7 @@ func (h *HandOut) token(ctx context.Context, by asker, in workflows.TokenRequest
 		return h.tokenWithoutRows(ctx, by, in, waits)
 	case refused != nil:
 		return workflows.AccessToken{}, refused
-	case !by.mayHave(in, row.Owner):
+	case !by.mayHave(in.Owner, row.Owner):
 		return workflows.AccessToken{}, &refusedError{reason: workflows.ReasonNotFound}
 	}
 	status, reason := workflows.ConnectionStatus(row.Status), workflows.Reason(row.Reason)

@@ -18,27 +18,27 @@ const nexusLimit = 8 * time.Second
 
 // NexusService is the service of the contract ([workflows.NexusService]) for callers in other namespaces. A worker on
 // the queue of a Nexus endpoint registers it. Who may call is a matter of the endpoint's policy; whose connections may be
-// asked for is one of HandOutConfig.NexusOwner, whatever the caller says.
-func (h *HandOut) NexusService(directory vault.Connections, log *slog.Logger) (*nexus.Service, error) {
+// asked for is that of the owner, whatever the caller says: those of others are "not_found". An empty owner is for all.
+func (h *HandOut) NexusService(directory vault.Connections, owner string, log *slog.Logger) (*nexus.Service, error) {
 	service := nexus.NewService(workflows.NexusService)
 	err := service.Register(
 		nexus.NewSyncOperation(workflows.OperationToken, guarded(log, func(ctx context.Context, in workflows.TokenRequest, o nexus.StartOperationOptions) (workflows.AccessToken, *refusedError) {
-			return h.token(ctx, h.nexusAsker(ctx, o.Links), in, h.refreshInTurn, false)
+			return h.token(ctx, nexusAsker(ctx, o.Links, owner), in, h.refreshInTurn, false)
 		})),
-		nexus.NewSyncOperation(workflows.OperationStatus, guarded(log, func(ctx context.Context, in workflows.StatusRequest, _ nexus.StartOperationOptions) (workflows.Status, *refusedError) {
-			return h.nexusStatus(ctx, directory, in)
+		nexus.NewSyncOperation(workflows.OperationStatus, guarded(log, func(ctx context.Context, in workflows.StatusRequest, o nexus.StartOperationOptions) (workflows.Status, *refusedError) {
+			return nexusStatus(ctx, nexusAsker(ctx, o.Links, owner), directory, in)
 		})),
 	)
 	return service, err
 }
 
 // nexusStatus is the connection's status as its row has it.
-func (h *HandOut) nexusStatus(ctx context.Context, directory vault.Connections, in workflows.StatusRequest) (workflows.Status, *refusedError) {
+func nexusStatus(ctx context.Context, by asker, directory vault.Connections, in workflows.StatusRequest) (workflows.Status, *refusedError) {
 	row, refused := rowOr(in.ID, func() (vault.Connection, error) { return directory.Connection(ctx, in.ID) })
 	switch {
 	case refused != nil:
 		return workflows.Status{}, refused
-	case !(asker{owner: h.c.NexusOwner}).mayHave(workflows.TokenRequest{Owner: in.Owner}, row.Owner):
+	case !by.mayHave(in.Owner, row.Owner):
 		return workflows.Status{}, &refusedError{reason: workflows.ReasonNotFound}
 	}
 	return statusOf(row), nil

@@ -14,7 +14,7 @@ func (h *HandOut) tokenWithoutRows(ctx context.Context, by asker, in workflows.T
 	if err != nil {
 		return workflows.AccessToken{}, away
 	}
-	if !by.mayHave(in, row.Owner) {
+	if !by.mayHave(in.Owner, row.Owner) {
 		return workflows.AccessToken{}, &refusedError{reason: workflows.ReasonNotFound}
 	}
 	status, reason := workflows.ConnectionStatus(row.Status), workflows.Reason(row.Reason)

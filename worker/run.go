@@ -130,14 +130,28 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 		ledger, changes := reads.NewLedger(p.vault, p.log), &activities.Changes{}
 		handOut := activities.NewHandOut(activities.HandOutConfig{
 			Rows: p.vault, Waiters: p.vault, Refresh: p.connections().RefreshFor, Query: p.connections().AskToken,
-			Changes: changes, HandedOut: ledger.Add, NexusOwner: p.handOut.NexusOwner,
+			Changes: changes, HandedOut: ledger.Add,
 		})
-		w, err := newWorker(o, p, acts, handOut, func(err error) { failed <- fmt.Errorf("the Temporal worker failed: %w", err) })
+		onFatal := func(err error) {
+			select {
+			case failed <- fmt.Errorf("the Temporal worker failed: %w", err):
+			default: // one failure ends them all
+			}
+		}
+		w, err := newWorker(o, p, acts, handOut, onFatal)
+		if err != nil {
+			return err
+		}
+		nexus, err := newNexusWorkers(o, p, handOut, onFatal)
 		if err != nil {
 			return err
 		}
 		if err := w.Start(); err != nil {
 			return fmt.Errorf("the Temporal worker did not start: %w", err)
+		}
+		if err := nexus.start(); err != nil {
+			w.Stop()
+			return err
 		}
 		working.Store(true)
 		schedulingCtx, stopScheduling := context.WithCancel(ctx)
@@ -154,6 +168,7 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 			stopScheduling()
 			scheduling.Wait()
 			working.Store(false)
+			nexus.stop()
 			w.Stop()
 			stopAudit()
 			auditing.Wait()
@@ -187,7 +202,7 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 
 // newWorker makes the Temporal worker, with every option chosen.
 func newWorker(o options, p *parts, acts *activities.Activities, handOut *activities.HandOut, onFatal func(error)) (worker.Worker, error) {
-	service, err := handOut.NexusService(p.vault, p.log)
+	service, err := handOut.NexusService(p.vault, p.handOut.NexusOwner, p.log)
 	if err != nil {
 		return nil, fmt.Errorf("the Nexus service could not be made: %w", err)
 	}

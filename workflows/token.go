@@ -65,8 +65,8 @@ func (o ownerOption) toAwait(c *tokenCall)       { c.request.Owner = string(o) }
 func (o ownerOption) toStatus(in *StatusRequest) { in.Owner = string(o) }
 
 // OfOwner asks for a connection of that owner only: that of another is [NotFound]. It keeps a workflow that serves one
-// customer from using an id of another's by mistake. It is the caller's own word: what a caller may not get round is the
-// owner of the Nexus endpoint (CONNECTIONS_NEXUS_OWNER of the worker that serves it).
+// customer from using an id of another's by mistake. It is the caller's own word: what a caller cannot get round is the
+// owner that the workers of Connections give to the task queue of a Nexus endpoint (CONNECTIONS_NEXUS_QUEUES).
 func OfOwner(owner string) OwnerOption { return ownerOption(owner) }
 
 // MinLife asks for a token that lives for d more; one that does not is renewed first. Should that fail while the token

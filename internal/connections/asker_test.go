@@ -46,7 +46,7 @@ func TestEveryHandOutIsAudited(t *testing.T) {
 	requireRefused(t, start(t, r.Temporal, queue, tokenCaller, asks{ID: paused}), workflows.Paused, workflows.ReasonPausedByRequest)
 
 	team, namespace := anotherNamespace(t, r)
-	at := endpoint(t, r)
+	at := endpoint(t, r, "")
 	teamQueue := connectionstest.CallerWorker(t, team, nexusCaller, nexusStatusCaller)
 	for range 2 {
 		require.NoError(t, start(t, team, teamQueue, nexusCaller, nexusAsks{Endpoint: at, ID: id}).Get(t.Context(), nil))
@@ -88,7 +88,7 @@ func TestAnotherOwnersTokenIsNotFound(t *testing.T) {
 	id := active(t, r)
 	queue := connectionstest.CallerWorker(t, r.Temporal, tokenCaller, awaitCaller)
 	team, _ := anotherNamespace(t, r)
-	at := endpoint(t, r)
+	at := endpoint(t, r, "")
 	teamQueue := connectionstest.CallerWorker(t, team, nexusCaller, nexusStatusCaller)
 	for _, owner := range []string{"acme", "globex"} {
 		for name, run := range map[string]client.WorkflowRun{
@@ -110,22 +110,32 @@ func TestAnotherOwnersTokenIsNotFound(t *testing.T) {
 	requireRefused(t, start(t, r.Temporal, queue, awaitCaller, asks{ID: id, Owner: "globex"}), workflows.NotFound, workflows.ReasonNotFound)
 }
 
-// TestTheNexusServiceKeepsToItsOwner, whatever its callers say.
-func TestTheNexusServiceKeepsToItsOwner(t *testing.T) {
+// TestAnEndpointKeepsToItsOwner, whatever its callers say: one worker has endpoints for several.
+func TestAnEndpointKeepsToItsOwner(t *testing.T) {
 	t.Parallel()
-	r := connectionstest.New(t, connectionstest.Options{NexusOwner: "acme"})
-	own := active(t, r)
-	created, err := r.Client.Create(t.Context(), connections.CreateRequest{Connector: "sandbox", Owner: "globex", Grant: grant})
-	require.NoError(t, err)
-	r.AwaitStatus(created.ID, workflows.StatusActive)
+	r := connectionstest.New(t, connectionstest.Options{})
 	team, _ := anotherNamespace(t, r)
-	at := endpoint(t, r)
 	queue := connectionstest.CallerWorker(t, team, nexusCaller, nexusStatusCaller)
-	for _, f := range []any{nexusCaller, nexusStatusCaller} {
-		require.NoError(t, start(t, team, queue, f, nexusAsks{Endpoint: at, ID: own}).Get(t.Context(), nil))
-		for _, owner := range []string{"", "acme", "globex"} {
-			requireRefused(t, start(t, team, queue, f, nexusAsks{Endpoint: at, ID: created.ID, Owner: owner}), workflows.NotFound, workflows.ReasonNotFound)
+	ids, endpoints := make(map[string]string), make(map[string]string)
+	for _, owner := range []string{"acme", "globex"} {
+		created, err := r.Client.Create(t.Context(), connections.CreateRequest{Connector: "sandbox", Owner: owner, Grant: grant})
+		require.NoError(t, err)
+		r.AwaitStatus(created.ID, workflows.StatusActive)
+		ids[owner], endpoints[owner] = created.ID, endpoint(t, r, owner)
+	}
+	for of, at := range endpoints {
+		for owner, id := range ids {
+			for _, f := range []any{nexusCaller, nexusStatusCaller} {
+				for _, named := range []string{"", "acme", "globex"} {
+					run := start(t, team, queue, f, nexusAsks{Endpoint: at, ID: id, Owner: named})
+					if of == owner && (named == "" || named == owner) {
+						require.NoError(t, run.Get(t.Context(), nil))
+						continue
+					}
+					requireRefused(t, run, workflows.NotFound, workflows.ReasonNotFound)
+				}
+			}
 		}
 	}
-	require.NoError(t, call(t, r, tokenCaller, asks{ID: created.ID}).Get(t.Context(), nil), "the namespace itself is not limited")
+	require.NoError(t, call(t, r, tokenCaller, asks{ID: ids["globex"]}).Get(t.Context(), nil), "the namespace itself is not limited")
 }

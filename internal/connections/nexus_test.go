@@ -57,12 +57,12 @@ func anotherNamespace(t *testing.T, r *connectionstest.Rig) (c client.Client, na
 	return c, name
 }
 
-// endpoint leads from any namespace to a worker that serves the rig's connections, in theirs.
-func endpoint(t *testing.T, r *connectionstest.Rig) string {
+// endpoint leads from any namespace to a worker that serves the rig's connections, in theirs: those of one owner, or all.
+func endpoint(t *testing.T, r *connectionstest.Rig, owner string) string {
 	t.Helper()
 	queue := "nexus-" + uuid.NewString()
 	w := worker.New(r.Temporal, queue, worker.Options{DisableWorkflowWorker: true})
-	service, err := r.HandOut.NexusService(r.Vault, r.Log)
+	service, err := r.HandOut.NexusService(r.Vault, owner, r.Log)
 	require.NoError(t, err)
 	w.RegisterNexusService(service)
 	require.NoError(t, w.Start())
@@ -86,7 +86,7 @@ func TestNexus_AcrossNamespaces(t *testing.T) {
 	_, err := r.Client.Pause(t.Context(), paused)
 	require.NoError(t, err)
 	c, _ := anotherNamespace(t, r)
-	at := endpoint(t, r)
+	at := endpoint(t, r, "")
 	queue := connectionstest.CallerWorker(t, c, nexusCaller, nexusStatusCaller)
 	start := func(f any, in nexusAsks) client.WorkflowRun {
 		t.Helper()

@@ -68,8 +68,6 @@ type Options struct {
 	MaxWaiting  int
 	// Vault is used instead of one in a file of the rig's own. It is the test's to close.
 	Vault vault.Store
-	// NexusOwner is that of activities.HandOutConfig.
-	NexusOwner string
 }
 
 // New makes a rig.
@@ -106,7 +104,7 @@ func New(t testing.TB, o Options) *Rig {
 	r.Ledger = reads.NewLedger(r.Vault, r.Log)
 	r.HandOut = activities.NewHandOut(activities.HandOutConfig{
 		Rows: r.Vault, Waiters: r.Vault, Changes: &r.changes, Refresh: r.Client.RefreshFor, Query: r.Client.AskToken,
-		HandedOut: r.Ledger.Add, NexusOwner: o.NexusOwner, Now: r.Clock.Now, ParkAttempt: o.ParkAttempt, MaxWaiting: o.MaxWaiting,
+		HandedOut: r.Ledger.Add, Now: r.Clock.Now, ParkAttempt: o.ParkAttempt, MaxWaiting: o.MaxWaiting,
 	})
 	m.handOut = r.HandOut
 	e.rigs.add(m)
