@@ -9,7 +9,7 @@ const maxScopes = 50
 // with it (RFC 6750 §3).
 func insufficientScope(challenges []string) (scopes []string, found bool) {
 	for _, challenge := range challenges {
-		if parameter(challenge, "error") == string(reasonInsufficientScope) {
+		if parameter(challenge, "error") == "insufficient_scope" {
 			return validScopes(strings.Fields(parameter(challenge, "scope"))), true
 		}
 	}

@@ -29,6 +29,8 @@ const (
 	maxWaiting = 100
 	// lastWord is how long before its time limit an attempt of AwaitToken ends by itself.
 	lastWord = time.Second
+	// rowLimit bounds one read of a row, so that there is time left to ask the workflow instead.
+	rowLimit = 3 * time.Second
 	// beatInterval is that of heartbeats; the SDK passes on what the heartbeat timeout needs.
 	beatInterval = 2 * time.Second
 )
@@ -49,8 +51,11 @@ type HandOutConfig struct {
 	Changes *Changes
 	// Waiters counts the calls that are parked for a person; nil for not at all.
 	Waiters vault.Waiters
-	// MarkRead notes a read for policy adaptive, without waiting; nil for not at all.
-	MarkRead func(connectionID string, at time.Time)
+	// Query reads what Rows would have said from the connection's open workflow, while Rows do not answer; nil for not
+	// at all.
+	Query func(ctx context.Context, id string) (vault.AccessRow, error)
+	// HandedOut notes a hand-out for the audit, and for policy adaptive, without waiting; nil for not at all.
+	HandedOut func(vault.Handout)
 	// Now is time.Now if nil.
 	Now func() time.Time
 	// ParkAttempt is how long one attempt of AwaitToken waits, and MaxWaiting how many calls may wait for a person or a
@@ -71,8 +76,8 @@ func NewHandOut(c HandOutConfig) *HandOut {
 	if c.Changes == nil {
 		c.Changes = &Changes{}
 	}
-	if c.MarkRead == nil {
-		c.MarkRead = func(string, time.Time) {}
+	if c.HandedOut == nil {
+		c.HandedOut = func(vault.Handout) {}
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -93,9 +98,10 @@ func (h *HandOut) Register(registry worker.ActivityRegistry) {
 }
 
 // Token implements activity "Token": from the vault, or, if the token there is too old, by a refresh. Should the refresh
-// fail while the token in hand still lives, that is the answer.
+// fail while the token in hand still lives, that is the answer. While the vault is away, the connection's workflow
+// answers with the token that it carries, for as long as that lives.
 func (h *HandOut) Token(ctx context.Context, in workflows.TokenRequest) (workflows.AccessToken, error) {
-	token, err := h.token(ctx, in, h.refreshInTurn, false)
+	token, err := h.token(ctx, activityAsker(ctx), in, h.refreshInTurn, false)
 	if err != nil {
 		return workflows.AccessToken{}, err.asFailure(0)
 	}
@@ -107,7 +113,7 @@ func (h *HandOut) Token(ctx context.Context, in workflows.TokenRequest) (workflo
 func (h *HandOut) AwaitToken(ctx context.Context, in workflows.TokenRequest) (workflows.AccessToken, error) {
 	leave, ok := h.enter()
 	if !ok {
-		token, err := h.token(ctx, in, queued, true)
+		token, err := h.token(ctx, activityAsker(ctx), in, queued, true)
 		if err != nil && err.reason == workflows.ReasonQueued {
 			return workflows.AccessToken{}, err.asFailure(busyPause)
 		}
@@ -125,10 +131,11 @@ func (h *HandOut) AwaitToken(ctx context.Context, in workflows.TokenRequest) (wo
 		case <-attempt.Done():
 		}
 	}()
+	by := activityAsker(ctx)
 	changed, unsubscribe := h.c.Changes.subscribe(in.ID)
 	defer unsubscribe()
 	for noted := false; ; {
-		token, err := h.token(ctx, in, h.c.Refresh, true)
+		token, err := h.token(ctx, by, in, h.c.Refresh, true)
 		if err == nil || !err.kind().NeedsPerson() || attempt.Err() != nil {
 			return h.settle(ctx, in.ID, token, err, parkPause, noted)
 		}
@@ -204,40 +211,54 @@ func (h *HandOut) attemptLimit(ctx context.Context) time.Duration {
 type refresh = func(ctx context.Context, id string, generation, failures int64) (workflows.AccessToken, workflows.Reason)
 
 // token hands out. A waiting caller gets no token that lives for less than asked where a person can bring a better one.
-func (h *HandOut) token(ctx context.Context, in workflows.TokenRequest, renew refresh, waits bool) (workflows.AccessToken, *refusedError) {
-	row, refused := rowOr(in.ID, func() (vault.AccessRow, error) { return h.c.Rows.AccessRow(ctx, in.ID) })
-	if refused != nil {
+func (h *HandOut) token(ctx context.Context, by asker, in workflows.TokenRequest, renew refresh, waits bool) (workflows.AccessToken, *refusedError) {
+	row, refused := rowOr(in.ID, func() (vault.AccessRow, error) {
+		limited, cancel := context.WithTimeout(ctx, rowLimit)
+		defer cancel()
+		return h.c.Rows.AccessRow(limited, in.ID)
+	})
+	switch {
+	case refused != nil && refused.reason == workflows.ReasonVaultUnavailable && h.c.Query != nil:
+		return h.tokenWithoutRows(ctx, by, in, waits)
+	case refused != nil:
 		return workflows.AccessToken{}, refused
+	case !by.mayHave(in.Owner, row.Owner):
+		return workflows.AccessToken{}, &refusedError{reason: workflows.ReasonNotFound}
 	}
 	status, reason := workflows.ConnectionStatus(row.Status), workflows.Reason(row.Reason)
 	if !status.HandsOut() {
 		return workflows.AccessToken{}, &refusedError{status: status, reason: reasonOr(reason, plainReason(status))}
 	}
-	now := h.c.Now()
-	until := now.Add(time.Duration(in.MinLifeSeconds) * time.Second)
-	lives := row.AccessToken != nil && livesAt(row, now)
-	if lives && livesAt(row, until) {
-		return h.give(in.ID, tokenOf(row)), nil
+	lives, longEnough := h.lives(row, in)
+	if longEnough {
+		return h.give(by, in.ID, tokenOf(row)), nil
 	}
 	if status == workflows.StatusNeedsReauth {
 		// Nothing but a person helps: a refresh would be refused.
 		if lives && !waits {
-			return h.give(in.ID, tokenOf(row)), nil
+			return h.give(by, in.ID, tokenOf(row)), nil
 		}
 		return workflows.AccessToken{}, &refusedError{status: status, reason: reasonOr(reason, workflows.ReasonGrantRejected)}
 	}
 	token, why := renew(ctx, in.ID, row.Generation, row.Failures)
 	switch {
 	case why == workflows.ReasonNone && token.Sealed != nil:
-		return h.give(in.ID, token), nil
+		return h.give(by, in.ID, token), nil
 	case why == workflows.ReasonNone:
 		// The status changed while the refresh was awaited.
 		return workflows.AccessToken{}, &refusedError{status: token.Status, reason: reasonOr(token.Reason, plainReason(token.Status))}
 	case lives && stillGiven(why, waits):
-		return h.give(in.ID, tokenOf(row)), nil
+		return h.give(by, in.ID, tokenOf(row)), nil
 	default:
 		return workflows.AccessToken{}, &refusedError{reason: why}
 	}
+}
+
+// lives reports whether the row's token can be used, and whether it does so for as long as is asked.
+func (h *HandOut) lives(row vault.AccessRow, in workflows.TokenRequest) (lives, longEnough bool) {
+	now := h.c.Now()
+	lives = row.AccessToken != nil && livesAt(row, now)
+	return lives, lives && livesAt(row, now.Add(time.Duration(in.MinLifeSeconds)*time.Second))
 }
 
 // stillGiven reports whether a token that lives is handed out although it could not be renewed.
@@ -267,8 +288,8 @@ func rowOr[R any](id string, read func() (R, error)) (row R, refused *refusedErr
 	return row, nil
 }
 
-func (h *HandOut) give(id string, token workflows.AccessToken) workflows.AccessToken {
-	h.c.MarkRead(id, h.c.Now())
+func (h *HandOut) give(by asker, id string, token workflows.AccessToken) workflows.AccessToken {
+	h.c.HandedOut(by.handout(id, h.c.Now()))
 	return token
 }
 

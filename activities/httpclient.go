@@ -172,9 +172,8 @@ func (t *transport) forbidden(response *http.Response) (*http.Response, error) {
 		return response, nil
 	}
 	discard(response)
-	return nil, applicationError(
-		"The API wants scopes that the connection was not granted. Ask for them with a reconnect.",
-		reasonInsufficientScope, false, 0, &InsufficientScope{ConnectionID: t.id, Scopes: scopes})
+	reason := workflows.ReasonInsufficientScope
+	return nil, applicationError(reason.Sentence(), reason, false, 0, &InsufficientScope{ConnectionID: t.id, Scopes: scopes})
 }
 
 // mayCarry refuses to send a token in clear, except to this machine.

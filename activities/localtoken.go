@@ -27,6 +27,7 @@ func (t *Tokens) sealed(ctx context.Context, in workflows.TokenRequest) (workflo
 		return workflows.AccessToken{}, (&refusedError{reason: workflows.ReasonInvalid}).asFailure(0)
 	}
 	need := t.need
+	need.Owner = in.Owner
 	if in.MinLifeSeconds > 0 {
 		need.Life = time.Duration(in.MinLifeSeconds) * time.Second
 	}

@@ -17,32 +17,36 @@ import (
 const nexusLimit = 8 * time.Second
 
 // NexusService is the service of the contract ([workflows.NexusService]) for callers in other namespaces. A worker on
-// the queue of a Nexus endpoint registers it; who may call is a matter of the endpoint's policy.
-func (h *HandOut) NexusService(directory vault.Connections, log *slog.Logger) (*nexus.Service, error) {
+// the queue of a Nexus endpoint registers it. Who may call is a matter of the endpoint's policy; whose connections may be
+// asked for is that of the owner, whatever the caller says: those of others are "not_found". An empty owner is for all.
+func (h *HandOut) NexusService(directory vault.Connections, owner string, log *slog.Logger) (*nexus.Service, error) {
 	service := nexus.NewService(workflows.NexusService)
 	err := service.Register(
-		nexus.NewSyncOperation(workflows.OperationToken, guarded(log, func(ctx context.Context, in workflows.TokenRequest) (workflows.AccessToken, *refusedError) {
-			return h.token(ctx, in, h.refreshInTurn, false)
+		nexus.NewSyncOperation(workflows.OperationToken, guarded(log, func(ctx context.Context, in workflows.TokenRequest, o nexus.StartOperationOptions) (workflows.AccessToken, *refusedError) {
+			return h.token(ctx, nexusAsker(ctx, o.Links, owner), in, h.refreshInTurn, false)
 		})),
-		nexus.NewSyncOperation(workflows.OperationStatus, guarded(log, func(ctx context.Context, in workflows.StatusRequest) (workflows.Status, *refusedError) {
-			return status(ctx, directory, in.ID)
+		nexus.NewSyncOperation(workflows.OperationStatus, guarded(log, func(ctx context.Context, in workflows.StatusRequest, o nexus.StartOperationOptions) (workflows.Status, *refusedError) {
+			return nexusStatus(ctx, nexusAsker(ctx, o.Links, owner), directory, in)
 		})),
 	)
 	return service, err
 }
 
-// status is the connection's status as its row has it.
-func status(ctx context.Context, directory vault.Connections, id string) (workflows.Status, *refusedError) {
-	row, err := rowOr(id, func() (vault.Connection, error) { return directory.Connection(ctx, id) })
-	if err != nil {
-		return workflows.Status{}, err
+// nexusStatus is the connection's status as its row has it.
+func nexusStatus(ctx context.Context, by asker, directory vault.Connections, in workflows.StatusRequest) (workflows.Status, *refusedError) {
+	row, refused := rowOr(in.ID, func() (vault.Connection, error) { return directory.Connection(ctx, in.ID) })
+	switch {
+	case refused != nil:
+		return workflows.Status{}, refused
+	case !by.mayHave(in.Owner, row.Owner):
+		return workflows.Status{}, &refusedError{reason: workflows.ReasonNotFound}
 	}
 	return statusOf(row), nil
 }
 
 // guarded makes an operation's handler. Like [Guard] it lets only our own errors out, and no panic.
-func guarded[I, O any](log *slog.Logger, f func(context.Context, I) (O, *refusedError)) func(context.Context, I, nexus.StartOperationOptions) (O, error) {
-	return func(ctx context.Context, in I, _ nexus.StartOperationOptions) (out O, err error) {
+func guarded[I, O any](log *slog.Logger, f func(context.Context, I, nexus.StartOperationOptions) (O, *refusedError)) func(context.Context, I, nexus.StartOperationOptions) (O, error) {
+	return func(ctx context.Context, in I, options nexus.StartOperationOptions) (out O, err error) {
 		ctx, cancel := context.WithTimeout(ctx, nexusLimit)
 		defer cancel()
 		defer func() {
@@ -52,7 +56,7 @@ func guarded[I, O any](log *slog.Logger, f func(context.Context, I) (O, *refused
 				err = (&refusedError{reason: workflows.ReasonInternal}).asNexus()
 			}
 		}()
-		out, refused := f(ctx, in)
+		out, refused := f(ctx, in, options)
 		if refused != nil {
 			return out, refused.asNexus()
 		}

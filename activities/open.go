@@ -41,7 +41,11 @@ type Config struct {
 	MinLife time.Duration
 	// MaxCached bounds the tokens that the process holds in memory; 100,000 if zero.
 	MaxCached int
-	// ConnectURL makes a link for the person whose consent is needed, for [NeedsReauthorization]; it may return "".
+	// ConnectURL gets a link for the person whose consent is needed, for [NeedsReauthorization]; "" if there is none to be
+	// had. Without it that error has none: a connect link is a secret that the vault keeps a hash of, and who has only
+	// the keyset "access" and the role "connections_access" cannot make one. Ask a service of the platform's that may
+	// ("starter reconnect ID -o json" prints one as connect_url). It has five seconds, and is called for each such error:
+	// links live for an hour, so give the same one for as long.
 	ConnectURL func(ctx context.Context, connectionID string) string
 	// Log is slog.Default if nil. No token is ever written to it.
 	Log *slog.Logger
@@ -99,8 +103,7 @@ func Open(ctx context.Context, c Config) (*Tokens, error) {
 		return nil, errors.Join(err, releaseAll(release))
 	}
 	release = append(release, access.Close)
-	source, _ := access.(connector.Source) // the role "connections_access" reads none
-	catalogue, err := settings.OpenCatalogue(source)
+	catalogue, err := settings.OpenCatalogue(access)
 	if err != nil {
 		return nil, errors.Join(err, releaseAll(release))
 	}

@@ -18,8 +18,8 @@ import (
 type NeedsReauthorization struct {
 	ConnectionID string
 	Reason       workflows.Reason
-	// ConnectURL is a link for that person, where Config.ConnectURL made one. It is in no text of the error: send it to
-	// nobody else.
+	// ConnectURL is a link for that person, where Config.ConnectURL gave one. It is a secret: send it to nobody else. It is
+	// in no text of the error, nor in what Temporal keeps of it, so use it before the activity returns.
 	ConnectURL string
 }
 
@@ -77,8 +77,8 @@ func (e *InsufficientScope) Error() string {
 	return fmt.Sprintf("the API wants scopes that connection %s was not granted: %s", e.ConnectionID, strings.Join(e.Scopes, " "))
 }
 
-// reasonInsufficientScope is the code of [InsufficientScope].
-const reasonInsufficientScope workflows.Reason = "insufficient_scope"
+// linkLimit bounds Config.ConnectURL.
+const linkLimit = 5 * time.Second
 
 // refused turns an error of the engine's into one for callers: an application error of Temporal's, so that an activity
 // may return it as it is, around one of the types above.
@@ -91,7 +91,9 @@ func (t *Tokens) refused(ctx context.Context, err error) error {
 	case tokens.NeedsReauthorization:
 		needs := &NeedsReauthorization{ConnectionID: refused.ID, Reason: refused.Reason}
 		if t.link != nil {
-			needs.ConnectURL = t.link(ctx, refused.ID)
+			limited, cancel := context.WithTimeout(ctx, linkLimit)
+			defer cancel()
+			needs.ConnectURL = t.link(limited, refused.ID)
 		}
 		return refusal(refused, false, needs)
 	case tokens.Paused:
@@ -102,7 +104,7 @@ func (t *Tokens) refused(ctx context.Context, err error) error {
 		return refusal(refused, false, &NotFound{refused.ID})
 	case tokens.Unavailable:
 	}
-	return refusal(refused, refused.Reason != tokens.ReasonClosed, &TemporarilyUnavailable{refused.ID, refused.Reason, refused.RetryAfter})
+	return refusal(refused, refused.Reason != workflows.ReasonClosed, &TemporarilyUnavailable{refused.ID, refused.Reason, refused.RetryAfter})
 }
 
 func refusal(refused *tokens.Error, retry bool, typed error) error {

@@ -137,6 +137,8 @@ func TestRefusalsAreTyped(t *testing.T) {
 	require.Equal(t, "https://connect.example/secret", needs.ConnectURL)
 	requireApplicationError(t, err, "not_ready", true)
 	require.NotContains(t, err.Error(), "connect.example")
+	kept := temporal.GetDefaultFailureConverter().ErrorToFailure(err)
+	require.NotContains(t, kept.String(), "connect.example", "a link is a secret: Temporal does not get it")
 
 	require.NoError(t, other.Close())
 	_, err = other.Token(t.Context(), id)

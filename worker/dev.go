@@ -59,6 +59,9 @@ func runDev(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 
 	p := &parts{log: log}
 	defer p.close()
+	if p.handOut, err = config.LoadHandOut(); err != nil {
+		return err
+	}
 	for name, path := range map[string]string{keyring.Vault: dev.VaultKeyset(), keyring.Access: dev.AccessKeyset()} {
 		if _, err := keyring.LoadOrCreate(name, path); err != nil {
 			return err

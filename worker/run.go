@@ -34,6 +34,7 @@ import (
 // parts are what the roles are made of.
 type parts struct {
 	settings  config.Settings
+	handOut   config.HandOut
 	vault     vault.Store
 	keys      keyring.Keys
 	catalogue *connector.Catalogue
@@ -82,6 +83,9 @@ func runProduction(ctx context.Context, o options, _, stderr io.Writer) error {
 	}
 	p := &parts{settings: settings, log: log}
 	defer p.close()
+	if p.handOut, err = config.LoadHandOut(); err != nil {
+		return err
+	}
 	if p.vault, err = settings.OpenVault(ctx, true); err != nil {
 		return err
 	}
@@ -123,35 +127,51 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 		BreakerOpened: p.connections().BreakerOpened,
 	})
 	if o.has(roleWorkflow) || o.has(roleActivity) {
-		marks, changes := reads.New(p.vault, p.log), &activities.Changes{}
+		ledger, changes := reads.NewLedger(p.vault, p.log), &activities.Changes{}
 		handOut := activities.NewHandOut(activities.HandOutConfig{
-			Rows: p.vault, Waiters: p.vault, Refresh: p.connections().RefreshFor, Changes: changes, MarkRead: marks.Mark,
+			Rows: p.vault, Waiters: p.vault, Refresh: p.connections().RefreshFor, Query: p.connections().AskToken,
+			Changes: changes, HandedOut: ledger.Add,
 		})
-		w, err := newWorker(o, p, acts, handOut, func(err error) { failed <- fmt.Errorf("the Temporal worker failed: %w", err) })
+		onFatal := func(err error) {
+			select {
+			case failed <- fmt.Errorf("the Temporal worker failed: %w", err):
+			default: // one failure ends them all
+			}
+		}
+		w, err := newWorker(o, p, acts, handOut, onFatal)
+		if err != nil {
+			return err
+		}
+		nexus, err := newNexusWorkers(o, p, handOut, onFatal)
 		if err != nil {
 			return err
 		}
 		if err := w.Start(); err != nil {
 			return fmt.Errorf("the Temporal worker did not start: %w", err)
 		}
+		if err := nexus.start(); err != nil {
+			w.Stop()
+			return err
+		}
 		working.Store(true)
 		schedulingCtx, stopScheduling := context.WithCancel(ctx)
-		markingCtx, stopMarking := context.WithCancel(context.WithoutCancel(ctx))
-		var scheduling, marking sync.WaitGroup
+		auditCtx, stopAudit := context.WithCancel(context.WithoutCancel(ctx))
+		var scheduling, auditing sync.WaitGroup
 		scheduling.Go(func() { reconcile.KeepSchedule(schedulingCtx, p.temporal, p.log) })
 		scheduling.Go(func() {
 			if err := p.vault.Watch(schedulingCtx, vault.Watch{Changed: changes.Changed, Lost: changes.Lost, Ready: changes.Ready}); err != nil {
 				p.log.Error("changes in the vault are not heard: what waits for them polls", slog.Any("error", err))
 			}
 		})
-		marking.Go(func() { marks.Run(markingCtx) })
+		auditing.Go(func() { ledger.Run(auditCtx) })
 		defer func() {
 			stopScheduling()
 			scheduling.Wait()
 			working.Store(false)
+			nexus.stop()
 			w.Stop()
-			stopMarking()
-			marking.Wait()
+			stopAudit()
+			auditing.Wait()
 			drainCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 			defer cancel()
 			if err := acts.Drain(drainCtx); err != nil {
@@ -182,7 +202,7 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 
 // newWorker makes the Temporal worker, with every option chosen.
 func newWorker(o options, p *parts, acts *activities.Activities, handOut *activities.HandOut, onFatal func(error)) (worker.Worker, error) {
-	service, err := handOut.NexusService(p.vault, p.log)
+	service, err := handOut.NexusService(p.vault, p.handOut.NexusOwner, p.log)
 	if err != nil {
 		return nil, fmt.Errorf("the Nexus service could not be made: %w", err)
 	}
@@ -213,7 +233,9 @@ func newWorker(o options, p *parts, acts *activities.Activities, handOut *activi
 	if o.has(roleActivity) {
 		w.RegisterNexusService(service)
 	}
-	reconcile.New(p.connections()).Register(w)
+	reconciler := reconcile.New(p.connections())
+	reconciler.HandoutsKept = p.handOut.AuditKept
+	reconciler.Register(w)
 	return w, nil
 }
 

@@ -80,7 +80,7 @@ const (
 	ActivityReconcileConnections = "ReconcileConnections"
 	// ActivityEndOrphans ends workflows that have no row.
 	ActivityEndOrphans = "EndOrphans"
-	// ActivityTidy removes what is over: tombstones, links, authorization requests, codes.
+	// ActivityTidy removes what is over: tombstones, links, authorization requests, codes, old hand-outs.
 	ActivityTidy = "Tidy"
 )
 

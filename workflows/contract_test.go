@@ -78,6 +78,7 @@ func TestContractSchemas(t *testing.T) {
 			Status: workflows.StatusActive, Generation: 2, ExpiresAt: &at, Stale: true, Scopes: []string{}, Type: "Bearer", Sealed: []byte{1, 2},
 		},
 		`{"id":"c","min_life_seconds":60}`:             workflows.TokenRequest{ID: "c", MinLifeSeconds: 60},
+		`{"id":"c","owner":"o"}`:                       workflows.TokenRequest{ID: "c", Owner: "o"},
 		`{"id":"c"}`:                                   workflows.StatusRequest{ID: "c"},
 		`{"generation":3}`:                             workflows.Refresh{Generation: 3},
 		`{"consent_deadline":"2026-01-02T03:04:05Z"}`:  workflows.Reconnect{ConsentDeadline: at},

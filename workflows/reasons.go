@@ -82,6 +82,12 @@ const (
 	ReasonDisconnected  Reason = "disconnected"
 	ReasonInvalid       Reason = "invalid_request"
 	ReasonNotApplicable Reason = "not_applicable"
+
+	// Refusals that a caller's own process gives (package activities): no connection's status has one of these.
+	ReasonTemporalUnavailable Reason = "temporal_unavailable"
+	ReasonTimeout             Reason = "timeout"
+	ReasonClosed              Reason = "closed"
+	ReasonInsufficientScope   Reason = "insufficient_scope"
 )
 
 type reasonFacts struct {
@@ -145,6 +151,11 @@ func reasonTable() map[Reason]reasonFacts {
 		ReasonDisconnected:  {ClassPermanent, "The connection is disconnected."},
 		ReasonInvalid:       {ClassPermanent, "The request is malformed."},
 		ReasonNotApplicable: {ClassPermanent, "The request does not apply to the connection in its present status."},
+
+		ReasonTemporalUnavailable: {ClassTransient, "The token has expired, and Temporal, which renews it, cannot be reached. It is worth trying again; check the Temporal server and TEMPORAL_ADDRESS."},
+		ReasonTimeout:             {ClassTransient, "A newer token did not come in the time allowed. It is worth trying again; check that a worker runs on task queue \"" + TaskQueue + "\"."},
+		ReasonClosed:              {ClassPermanent, "The tokens of this process are closed. Open them for as long as the process runs."},
+		ReasonInsufficientScope:   {ClassReauthorize, "The API wants scopes that the connection was not granted. Ask for them with a reconnect."},
 	}
 }
 

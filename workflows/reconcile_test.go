@@ -284,7 +284,7 @@ func (s *ReconcileSuite) TestCancelled() {
 // TestReconcileContract: the words are closed tables, and each says what it means.
 func TestReconcileContract(t *testing.T) {
 	t.Parallel()
-	require.Len(t, workflows.ReconcileKinds(), 16)
+	require.Len(t, workflows.ReconcileKinds(), 17)
 	require.Len(t, workflows.ReconcileActs(), 9)
 	for _, kind := range workflows.ReconcileKinds() {
 		for _, act := range workflows.ReconcileActs() {

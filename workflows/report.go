@@ -35,11 +35,12 @@ const (
 	FoundCallbackLost ReconcileKind = "callback_lost"
 	// FoundUnanswered: the workflow does not answer.
 	FoundUnanswered ReconcileKind = "unanswered"
-	// FoundTombstone, FoundLink, FoundRequest and FoundCode: what is over.
+	// FoundTombstone, FoundLink, FoundRequest, FoundCode and FoundHandout: what is over.
 	FoundTombstone ReconcileKind = "tombstone_over"
 	FoundLink      ReconcileKind = "link_over"
 	FoundRequest   ReconcileKind = "request_over"
 	FoundCode      ReconcileKind = "code_over"
+	FoundHandout   ReconcileKind = "handout_over"
 )
 
 // kindSentences says of each kind what was found.
@@ -61,6 +62,7 @@ func kindSentences() map[ReconcileKind]string {
 		FoundLink:                 "The connect link expired long ago.",
 		FoundRequest:              "The authorization request expired long ago.",
 		FoundCode:                 "Nobody exchanged the authorization code while it lived.",
+		FoundHandout:              "The audit has kept for long enough who was handed these tokens.",
 	}
 }
 

@@ -32,6 +32,15 @@ type AnyOption interface {
 	AwaitOption
 }
 
+// StatusOption is an option of [StatusViaNexus].
+type StatusOption interface{ toStatus(in *StatusRequest) }
+
+// OwnerOption is an option of all three.
+type OwnerOption interface {
+	AnyOption
+	StatusOption
+}
+
 // tokenCall is what the options make of a call.
 type tokenCall struct {
 	request  TokenRequest
@@ -48,6 +57,17 @@ func (o anyOption) toAwait(c *tokenCall) { o(c) }
 type tokenOption func(*tokenCall)
 
 func (o tokenOption) toToken(c *tokenCall) { o(c) }
+
+type ownerOption string
+
+func (o ownerOption) toToken(c *tokenCall)       { c.request.Owner = string(o) }
+func (o ownerOption) toAwait(c *tokenCall)       { c.request.Owner = string(o) }
+func (o ownerOption) toStatus(in *StatusRequest) { in.Owner = string(o) }
+
+// OfOwner asks for a connection of that owner only: that of another is [NotFound]. It keeps a workflow that serves one
+// customer from using an id of another's by mistake. It is the caller's own word: what a caller cannot get round is the
+// owner that the workers of Connections give to the task queue of a Nexus endpoint (CONNECTIONS_NEXUS_QUEUES).
+func OfOwner(owner string) OwnerOption { return ownerOption(owner) }
 
 // MinLife asks for a token that lives for d more; one that does not is renewed first. Should that fail while the token
 // still lives, it is handed out: look at ExpiresAt. [AwaitToken] rather waits, if it takes a person to mend that.
@@ -139,9 +159,13 @@ func AwaitToken(ctx workflow.Context, id string, options ...AwaitOption) (Access
 // as the last change of status.
 //
 // Errors are a [*TokenError], or a cancellation of ctx.
-func StatusViaNexus(ctx workflow.Context, endpoint, id string) (Status, error) {
+func StatusViaNexus(ctx workflow.Context, endpoint, id string, options ...StatusOption) (Status, error) {
+	in := StatusRequest{ID: id}
+	for _, o := range options {
+		o.toStatus(&in)
+	}
 	var status Status
-	err := nexusOperation(ctx, endpoint, OperationStatus, "status of "+id, StatusRequest{ID: id}, TokenWait).Get(ctx, &status)
+	err := nexusOperation(ctx, endpoint, OperationStatus, "status of "+id, in, TokenWait).Get(ctx, &status)
 	return status, refusedToken(id, err)
 }
 

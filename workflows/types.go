@@ -141,11 +141,15 @@ type TokenRequest struct {
 	ID string `json:"id"`
 	// MinLifeSeconds is for how much longer the token should live; one that lives for less is renewed first.
 	MinLifeSeconds int64 `json:"min_life_seconds,omitempty"`
+	// Owner, if there is one, is whose the connection must be: that of another owner is "not_found".
+	Owner string `json:"owner,omitempty"`
 }
 
 // StatusRequest is the argument of the Nexus operation "status".
 type StatusRequest struct {
 	ID string `json:"id"`
+	// Owner is that of [TokenRequest].
+	Owner string `json:"owner,omitempty"`
 }
 
 // Refresh is the argument of update "refresh".

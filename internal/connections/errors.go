@@ -19,11 +19,11 @@ type Error struct {
 	Message string
 }
 
-// Codes beside the reasons of the contract.
+// Codes of this package: two are reasons of the contract, too.
 const (
-	CodeTemporalUnavailable = "temporal_unavailable"
+	CodeTemporalUnavailable = string(workflows.ReasonTemporalUnavailable)
 	CodeUnknownConnector    = "unknown_connector"
-	CodeTimeout             = "timeout"
+	CodeTimeout             = string(workflows.ReasonTimeout)
 )
 
 // Error implements error.

@@ -27,11 +27,12 @@ type asks struct {
 	MinLife time.Duration
 	Wait    time.Duration
 	Local   bool
+	Owner   string
 }
 
 // tokenCaller is a workflow of another team.
 func tokenCaller(ctx workflow.Context, in asks) (workflows.AccessToken, error) {
-	options := []workflows.TokenOption{workflows.MinLife(in.MinLife), workflows.Wait(in.Wait)}
+	options := []workflows.TokenOption{workflows.MinLife(in.MinLife), workflows.Wait(in.Wait), workflows.OfOwner(in.Owner)}
 	if in.Local {
 		options = append(options, workflows.Local())
 	}
@@ -39,7 +40,7 @@ func tokenCaller(ctx workflow.Context, in asks) (workflows.AccessToken, error) {
 }
 
 func awaitCaller(ctx workflow.Context, in asks) (workflows.AccessToken, error) {
-	return workflows.AwaitToken(ctx, in.ID, workflows.MinLife(in.MinLife), workflows.Wait(in.Wait))
+	return workflows.AwaitToken(ctx, in.ID, workflows.MinLife(in.MinLife), workflows.Wait(in.Wait), workflows.OfOwner(in.Owner))
 }
 
 // refusedCaller tells what kind of error it got.

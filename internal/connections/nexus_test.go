@@ -24,40 +24,45 @@ import (
 
 // nexusAsks is what the callers of another namespace ask for.
 type nexusAsks struct {
-	Endpoint, ID string
-	MinLife      time.Duration
-	Wait         time.Duration
+	Endpoint, ID, Owner string
+	MinLife             time.Duration
+	Wait                time.Duration
 }
 
 // nexusCaller is a workflow of another team, in a namespace of its own.
 func nexusCaller(ctx workflow.Context, in nexusAsks) (workflows.AccessToken, error) {
-	return workflows.Token(ctx, in.ID, workflows.ViaNexus(in.Endpoint), workflows.MinLife(in.MinLife), workflows.Wait(in.Wait))
+	return workflows.Token(ctx, in.ID, workflows.ViaNexus(in.Endpoint), workflows.MinLife(in.MinLife), workflows.Wait(in.Wait), workflows.OfOwner(in.Owner))
 }
 
 func nexusStatusCaller(ctx workflow.Context, in nexusAsks) (workflows.Status, error) {
-	return workflows.StatusViaNexus(ctx, in.Endpoint, in.ID)
+	return workflows.StatusViaNexus(ctx, in.Endpoint, in.ID, workflows.OfOwner(in.Owner))
 }
 
 // anotherNamespace makes one, and a client of it.
-func anotherNamespace(t *testing.T, r *connectionstest.Rig) client.Client {
+func anotherNamespace(t *testing.T, r *connectionstest.Rig) (c client.Client, name string) {
 	t.Helper()
-	name := "team-" + uuid.NewString()
+	name = "team-" + uuid.NewString()
 	_, err := r.Temporal.WorkflowService().RegisterNamespace(t.Context(), &workflowservice.RegisterNamespaceRequest{
 		Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
 	})
 	require.NoError(t, err)
-	c, err := client.NewClientFromExisting(r.Temporal, client.Options{Namespace: name, Logger: tlog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	c, err = client.NewClientFromExisting(r.Temporal, client.Options{Namespace: name, Logger: tlog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	return c
+	// A new namespace takes a moment to be known everywhere.
+	require.Eventually(t, func() bool {
+		_, err := c.DescribeTaskQueue(t.Context(), "none", enums.TASK_QUEUE_TYPE_WORKFLOW)
+		return err == nil
+	}, 30*time.Second, 50*time.Millisecond)
+	return c, name
 }
 
-// endpoint leads from any namespace to a worker that serves the rig's connections, in theirs.
-func endpoint(t *testing.T, r *connectionstest.Rig) string {
+// endpoint leads from any namespace to a worker that serves the rig's connections, in theirs: those of one owner, or all.
+func endpoint(t *testing.T, r *connectionstest.Rig, owner string) string {
 	t.Helper()
 	queue := "nexus-" + uuid.NewString()
 	w := worker.New(r.Temporal, queue, worker.Options{DisableWorkflowWorker: true})
-	service, err := r.HandOut.NexusService(r.Vault, r.Log)
+	service, err := r.HandOut.NexusService(r.Vault, owner, r.Log)
 	require.NoError(t, err)
 	w.RegisterNexusService(service)
 	require.NoError(t, w.Start())
@@ -80,13 +85,8 @@ func TestNexus_AcrossNamespaces(t *testing.T) {
 	id, paused, down := active(t, r), active(t, r), active(t, r)
 	_, err := r.Client.Pause(t.Context(), paused)
 	require.NoError(t, err)
-	c := anotherNamespace(t, r)
-	at := endpoint(t, r)
-	// A new namespace takes a moment to be known everywhere.
-	require.Eventually(t, func() bool {
-		_, err := c.DescribeTaskQueue(t.Context(), "none", enums.TASK_QUEUE_TYPE_WORKFLOW)
-		return err == nil
-	}, 30*time.Second, 50*time.Millisecond)
+	c, _ := anotherNamespace(t, r)
+	at := endpoint(t, r, "")
 	queue := connectionstest.CallerWorker(t, c, nexusCaller, nexusStatusCaller)
 	start := func(f any, in nexusAsks) client.WorkflowRun {
 		t.Helper()

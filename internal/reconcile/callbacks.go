@@ -76,7 +76,8 @@ func (a *Activities) signal(ctx context.Context, id string, callback workflows.C
 }
 
 // Tidy implements [workflows.ReconcileActivities]: it removes tombstones whose time is over, links and requests that
-// expired a day ago, and codes, with their verifiers, that nobody exchanged within an hour.
+// expired a day ago, codes, with their verifiers, that nobody exchanged within an hour, and hand-outs that the audit need
+// not keep any longer.
 func (a *Activities) Tidy(ctx context.Context, in workflows.ReconcileScope) (workflows.ReconcileReport, error) {
 	report := workflows.ReconcileReport{DryRun: in.DryRun}
 	if in.DryRun {
@@ -102,9 +103,14 @@ func (a *Activities) Tidy(ctx context.Context, in workflows.ReconcileScope) (wor
 	if err != nil {
 		return report, a.stopped(ctx, err)
 	}
+	handouts, err := a.client.Vault.DeleteHandouts(ctx, now.Add(-a.HandoutsKept))
+	if err != nil {
+		return report, a.stopped(ctx, err)
+	}
 	report.AddCount(workflows.FoundCode, workflows.ActRemoved, int64(len(codes)))
 	report.AddCount(workflows.FoundLink, workflows.ActRemoved, links)
 	report.AddCount(workflows.FoundRequest, workflows.ActRemoved, requests)
 	report.AddCount(workflows.FoundTombstone, workflows.ActRemoved, tombstones)
+	report.AddCount(workflows.FoundHandout, workflows.ActRemoved, handouts)
 	return report, nil
 }

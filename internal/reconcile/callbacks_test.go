@@ -1,16 +1,22 @@
 package reconcile_test
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	enums "go.temporal.io/api/enums/v1"
+	tlog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
 
 	"github.com/acme/connections/internal/connections"
 	"github.com/acme/connections/internal/connections/connectionstest"
 	"github.com/acme/connections/internal/keyring"
+	"github.com/acme/connections/internal/reconcile"
 	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/internal/vault/pgtest"
+	"github.com/acme/connections/internal/vault/pgvault"
 	"github.com/acme/connections/workflows"
 )
 
@@ -141,6 +147,53 @@ func TestTidy(t *testing.T) {
 	require.NoError(t, err)
 	_, status := r.runOf(id)
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, status)
+}
+
+// TestTidy_Handouts: the audit is kept for as long as the operator says, and no longer.
+func TestTidy_Handouts(t *testing.T) {
+	t.Parallel()
+	store, err := pgvault.Open(t.Context(), pgtest.URL(t), pgvault.Options{Migrate: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	r := connectionstest.New(t, connectionstest.Options{Vault: store})
+	created, err := r.Client.Create(t.Context(), connections.CreateRequest{Connector: "sandbox", Owner: "acme", Grant: workflows.GrantClientCredentials})
+	require.NoError(t, err)
+	now := r.Clock.Now()
+	for _, days := range []int{1, 89, 91, 400} {
+		at := now.Add(-time.Duration(days) * 24 * time.Hour)
+		require.NoError(t, store.RecordHandouts(t.Context(), []vault.Handout{{ConnectionID: created.ID, Who: "w", Count: 1, First: at, Last: at}}))
+	}
+	left := func() int {
+		t.Helper()
+		handouts, err := store.Handouts(t.Context(), created.ID, 0)
+		require.NoError(t, err)
+		return len(handouts)
+	}
+	tidy := func(kept time.Duration, scope workflows.ReconcileScope) workflows.ReconcileReport {
+		t.Helper()
+		var suite testsuite.WorkflowTestSuite
+		suite.SetLogger(tlog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+		env := suite.NewTestActivityEnvironment()
+		reconciler := reconcile.New(r.Client)
+		if kept > 0 {
+			reconciler.HandoutsKept = kept
+		}
+		reconciler.Register(env)
+		value, err := env.ExecuteActivity(workflows.ActivityTidy, scope)
+		require.NoError(t, err)
+		var report workflows.ReconcileReport
+		require.NoError(t, value.Get(&report))
+		return report
+	}
+	require.Empty(t, tidy(0, workflows.ReconcileScope{DryRun: true}).Findings)
+	require.Equal(t, 4, left())
+	report := tidy(0, workflows.ReconcileScope{})
+	require.EqualValues(t, 2, report.Of(workflows.FoundHandout, workflows.ActRemoved))
+	require.Contains(t, report.Summary(), "handout_over: 2 removed")
+	require.Equal(t, 2, left())
+	require.Empty(t, tidy(0, workflows.ReconcileScope{}).Findings)
+	require.EqualValues(t, 1, tidy(7*24*time.Hour, workflows.ReconcileScope{}).Removed)
+	require.Equal(t, 1, left())
 }
 
 // requireCount: this was removed, and nothing else.

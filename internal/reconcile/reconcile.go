@@ -33,6 +33,9 @@ const (
 	abandoned    = time.Hour
 	consentsKept = 24 * time.Hour
 
+	// handoutsKept is HandoutsKept, unless it is set.
+	handoutsKept = 90 * 24 * time.Hour
+
 	// pageSize bounds how many rows one activity looks at, stretch how long it takes; the next goes on from there.
 	pageSize = 500
 	stretch  = 30 * time.Second
@@ -49,6 +52,9 @@ const (
 
 // Activities implements [workflows.ReconcileActivities].
 type Activities struct {
+	// HandoutsKept is for how long the audit keeps who was handed which token. New sets it to 90 days.
+	HandoutsKept time.Duration
+
 	client *connections.Client
 	log    *slog.Logger
 }
@@ -56,7 +62,9 @@ type Activities struct {
 var _ workflows.ReconcileActivities = (*Activities)(nil)
 
 // New makes the activities from a client with all its parts, Log included.
-func New(c *connections.Client) *Activities { return &Activities{client: c, log: c.Log} }
+func New(c *connections.Client) *Activities {
+	return &Activities{HandoutsKept: handoutsKept, client: c, log: c.Log}
+}
 
 // Register registers every activity under its name in the contract.
 func (a *Activities) Register(registry worker.ActivityRegistry) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -31,10 +32,16 @@ import (
 	"github.com/acme/connections/internal/reconcile"
 	"github.com/acme/connections/internal/secret"
 	"github.com/acme/connections/internal/vault"
+	"github.com/acme/connections/internal/vault/pgtest"
 	"github.com/acme/connections/workflows"
 )
 
-func TestMain(m *testing.M) { connectionstest.Main(m) }
+func TestMain(m *testing.M) { os.Exit(connectionstest.Run(withPostgres{m})) }
+
+type withPostgres struct{ m *testing.M }
+
+// Run implements the runner of connectionstest.Run.
+func (w withPostgres) Run() int { return pgtest.Run(w.m) }
 
 const patience = 60 * time.Second
 

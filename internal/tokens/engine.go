@@ -71,7 +71,7 @@ const (
 type Engine struct {
 	config Config
 	cache  *cache
-	marker *reads.Marker
+	ledger *reads.Ledger
 
 	// now is the clock as of the last tick; what was read before horizon is too old. In nanoseconds since 1970.
 	now     atomic.Int64
@@ -81,9 +81,6 @@ type Engine struct {
 	// vaultAwayUntil is when the vault may be asked again after it did not answer.
 	vaultAwayUntil atomic.Int64
 	round          atomic.Uint64
-
-	flushing sync.Mutex
-	pending  pending
 
 	stop   context.CancelFunc
 	base   context.Context //nolint:containedctx // of what runs on behalf of many callers
@@ -103,7 +100,7 @@ func New(c Config) *Engine {
 	if c.Staleness <= 0 {
 		c.Staleness = DefaultStaleness
 	}
-	g := &Engine{config: c, cache: newCache(c.Limit), marker: reads.New(markStore{c.Vault}, c.Log)}
+	g := &Engine{config: c, cache: newCache(c.Limit), ledger: reads.NewLedger(c.Vault, c.Log)}
 	g.base, g.stop = context.WithCancel(context.Background())
 	g.deaf.Store(true)
 	g.keepTime()

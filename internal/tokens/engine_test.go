@@ -283,6 +283,33 @@ func TestHandoutsAreCountedAndMarked(t *testing.T) {
 	require.WithinDuration(t, time.Now(), at, time.Minute)
 }
 
+// TestANeedNamesAnOwner: a caller that may read everything asks for one owner's, cached or not, and learns nothing else.
+func TestANeedNamesAnOwner(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *tokens.Config) { c.Owner = "" })
+	id := r.active()
+	others := func() {
+		t.Helper()
+		_, err := r.Token(t.Context(), id, tokens.Need{Owner: "globex"})
+		requireKind(t, err, tokens.NotFound)
+	}
+	others()
+	_, err := r.Token(t.Context(), id, tokens.Need{Owner: "acme"})
+	require.NoError(t, err)
+	others()
+	require.Equal(t, 1, r.Len(), "it stays cached for those who may have it")
+	r.link.cut.Store(true)
+	r.move(time.Minute + time.Second)
+	others()
+	r.link.cut.Store(false)
+	require.NoError(t, r.Flush(t.Context()))
+	require.EqualValues(t, 1, r.books.counts[id], "a refusal is no hand-out")
+	_, err = r.Client.Pause(t.Context(), id)
+	require.NoError(t, err)
+	r.channel.Changed(id)
+	others()
+}
+
 func TestTheCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -311,7 +338,7 @@ func TestClosed(t *testing.T) {
 	require.NoError(t, r.Close())
 	require.NoError(t, r.Close())
 	_, err = r.Token(t.Context(), id, tokens.Need{})
-	require.Equal(t, tokens.ReasonClosed, requireKind(t, err, tokens.Unavailable).Reason)
+	require.Equal(t, workflows.ReasonClosed, requireKind(t, err, tokens.Unavailable).Reason)
 	_, err = source.Token()
 	require.Error(t, err)
 	require.Zero(t, r.Len())

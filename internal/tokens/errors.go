@@ -28,16 +28,6 @@ const (
 	NotFound
 )
 
-// Codes beside the reasons of the contract.
-const (
-	// ReasonTemporalUnavailable: the token has expired, and Temporal, which would renew it, cannot be reached.
-	ReasonTemporalUnavailable workflows.Reason = "temporal_unavailable"
-	// ReasonTimeout: a newer token did not come in the time that the caller gave.
-	ReasonTimeout workflows.Reason = "timeout"
-	// ReasonClosed: the process has closed its Tokens.
-	ReasonClosed workflows.Reason = "closed"
-)
-
 // Error says why there is no token. It holds no secret and no text of anybody else's.
 type Error struct {
 	Kind       Kind
@@ -49,20 +39,12 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return Sentence(e.Reason) }
 
-// Sentence says what a reason means and what to do, for those of this package too.
+// Sentence says what a reason means and what to do, where a row names none too.
 func Sentence(reason workflows.Reason) string {
-	switch reason {
-	case ReasonTemporalUnavailable:
-		return "The token has expired, and Temporal, which renews it, cannot be reached. It is worth trying again; check the Temporal server and TEMPORAL_ADDRESS."
-	case ReasonTimeout:
-		return "A newer token did not come in the time allowed. It is worth trying again; check that a worker runs on task queue \"" + workflows.TaskQueue + "\"."
-	case ReasonClosed:
-		return "The tokens of this process are closed."
-	case workflows.ReasonNone:
-		return workflows.ReasonInternal.Sentence()
-	default:
-		return reason.Sentence()
+	if reason == workflows.ReasonNone {
+		reason = workflows.ReasonInternal
 	}
+	return reason.Sentence()
 }
 
 // refusal makes the error of a reason.
@@ -132,9 +114,9 @@ func temporalRefusal(id string, err error) error {
 	case errors.As(err, &missing), errors.As(err, &notReady):
 		return errNoWorkflow
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &deadline):
-		return refusal(id, ReasonTimeout, 0)
+		return refusal(id, workflows.ReasonTimeout, 0)
 	default:
-		return refusal(id, ReasonTemporalUnavailable, 0)
+		return refusal(id, workflows.ReasonTemporalUnavailable, 0)
 	}
 }
 

@@ -18,7 +18,12 @@ type Need struct {
 	Life time.Duration
 	// Wait bounds the wait for a newer token; as long as a refresh may take if zero, not at all if negative.
 	Wait time.Duration
+	// Owner is whose the connection must be; empty for anybody's that Config.Owner allows.
+	Owner string
 }
+
+// allows reports whether the need is for a connection of that owner.
+func (n Need) allows(owner string) bool { return n.Owner == "" || n.Owner == owner }
 
 // Token gives a token of the connection. Its errors are [*Error] and those of ctx.
 func (g *Engine) Token(ctx context.Context, id string, need Need) (*Held, error) {
@@ -38,7 +43,7 @@ func (g *Engine) find(ctx context.Context, id string, need Need) (*Held, *entry,
 // warm hands out the cached token, or nothing if it is not good enough. It takes no lock and allocates nothing.
 func (g *Engine) warm(e *entry, need Need) *Held {
 	h := e.held.Load()
-	if h == nil || h.readAt < g.horizon.Load() || !h.good(g.now.Load(), int64(need.Life)) {
+	if h == nil || h.readAt < g.horizon.Load() || !h.good(g.now.Load(), int64(need.Life)) || !need.allows(h.owner) {
 		return nil
 	}
 	e.count.add()
@@ -49,7 +54,7 @@ func (g *Engine) warm(e *entry, need Need) *Held {
 func (g *Engine) cold(ctx context.Context, id string, need Need) (*Held, *entry, error) {
 	switch {
 	case g.closed.Load():
-		return nil, nil, refusal(id, ReasonClosed, 0)
+		return nil, nil, refusal(id, workflows.ReasonClosed, 0)
 	case !workflows.ValidID(id):
 		return nil, nil, refusal(id, workflows.ReasonNotFound, 0)
 	case ctx.Err() != nil:
@@ -86,6 +91,9 @@ func (g *Engine) answer(ctx context.Context, e *entry, need Need) (*Held, error)
 	if err != nil {
 		return nil, g.refused(e, err)
 	}
+	if r.known && !need.allows(r.owner) {
+		return nil, refusal(e.id, workflows.ReasonNotFound, 0) // it is there for others
+	}
 	if r.err != nil {
 		return nil, g.refused(e, r.err)
 	}
@@ -105,7 +113,7 @@ func (g *Engine) answer(ctx context.Context, e *entry, need Need) (*Held, error)
 		return nil, refusal(e.id, workflows.ReasonVaultUnavailable, 0)
 	case need.Wait < 0:
 		g.refreshInBackground(e, r) //nolint:contextcheck // it belongs to no caller
-		return nil, refusal(e.id, ReasonTimeout, 0)
+		return nil, refusal(e.id, workflows.ReasonTimeout, 0)
 	}
 	wait := need.Wait
 	if live && (wait == 0 || wait > liveWait) {
@@ -134,7 +142,7 @@ func (g *Engine) refused(e *entry, err error) error {
 // pauseAfter is how long a live token is handed out without asking for a newer one again.
 func pauseAfter(err error) time.Duration {
 	var refused *Error
-	if errors.As(err, &refused) && (refused.Reason == ReasonTimeout || refused.Reason == ReasonTemporalUnavailable) {
+	if errors.As(err, &refused) && (refused.Reason == workflows.ReasonTimeout || refused.Reason == workflows.ReasonTemporalUnavailable) {
 		return temporalPause
 	}
 	return refreshPause
@@ -154,7 +162,9 @@ type reading struct {
 	// Set before done is closed: held or err.
 	held *Held
 	err  error
-	// failures is the row's.
+	// owner and failures are the row's, if it is known.
+	known    bool
+	owner    string
 	failures int64
 	// fallback is set if the vault did not answer.
 	fallback bool
@@ -197,6 +207,7 @@ func (g *Engine) lead(ctx context.Context, e *entry, r *reading) {
 	switch {
 	case err == nil:
 		r.failures = row.Failures
+		r.known, r.owner = true, row.Owner
 		r.held, r.err = g.open(e.id, row, at)
 	case errors.Is(err, vault.ErrNotFound):
 		r.err = refusal(e.id, workflows.ReasonNotFound, 0)
@@ -214,11 +225,13 @@ func (g *Engine) fallBack(ctx context.Context, e *entry, r *reading, at time.Tim
 		again := *h
 		again.readAt = at.UnixNano()
 		r.held = &again
+		r.known, r.owner = true, again.owner
 		return
 	}
 	row, err := g.query(ctx, e.id)
 	switch {
 	case err == nil:
+		r.known, r.owner = true, row.Owner
 		r.held, r.err = g.open(e.id, row, at)
 	case ctx.Err() != nil:
 		r.ended = true

@@ -26,7 +26,7 @@ type refreshing struct {
 func (g *Engine) refresh(ctx context.Context, e *entry, r *reading, wait time.Duration) (*Held, error) {
 	f := g.refreshInBackground(e, r) //nolint:contextcheck // it belongs to no caller
 	if f == nil {
-		return nil, refusal(e.id, ReasonTemporalUnavailable, 0)
+		return nil, refusal(e.id, workflows.ReasonTemporalUnavailable, 0)
 	}
 	var late <-chan time.Time
 	if wait > 0 {
@@ -38,7 +38,7 @@ func (g *Engine) refresh(ctx context.Context, e *entry, r *reading, wait time.Du
 	case <-f.done:
 		return f.held, f.err
 	case <-late:
-		return nil, refusal(e.id, ReasonTimeout, 0)
+		return nil, refusal(e.id, workflows.ReasonTimeout, 0)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -172,7 +172,7 @@ func (g *Engine) ask(ctx context.Context, id, name string, result any) error {
 // who saw the same generation share one.
 func (g *Engine) Force(ctx context.Context, id string, generation int64, need Need) (*Held, error) {
 	if g.closed.Load() {
-		return nil, refusal(id, ReasonClosed, 0)
+		return nil, refusal(id, workflows.ReasonClosed, 0)
 	}
 	e := g.obtain(id)
 	r, err := g.read(ctx, e)

@@ -3,6 +3,7 @@ package tokens_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -21,7 +22,16 @@ import (
 	"github.com/acme/connections/workflows"
 )
 
-func TestMain(m *testing.M) { os.Exit(connectionstest.Run(withPostgres{m})) }
+func TestMain(m *testing.M) {
+	if os.Getenv(envReaderURL) != "" {
+		if err := runReader(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "process B:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(connectionstest.Run(withPostgres{m}))
+}
 
 type withPostgres struct{ m *testing.M }
 

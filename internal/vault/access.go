@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Access is all that an in-process caller of other connections needs of a vault: access tokens, and the marks that it
-// leaves when it reads them. Every [Store] is one; an engine may also be opened as one, with rights that reach no
+// Access is all that an in-process caller of other connections needs of a vault: access tokens, the connectors that
+// operators have added, which say how to use them, and the marks that it leaves when it reads them. Every [Store] is one; an engine may also be opened as one, with rights that reach no
 // further. All methods are safe for concurrent use.
 type Access interface {
 	// AccessRow reads what a caller may see of a connection: one lookup by primary key (ErrNotFound).
@@ -15,6 +15,9 @@ type Access interface {
 	MarkRead(ctx context.Context, marks map[string]time.Time) error
 	// RecordHandouts is that of [Audit].
 	RecordHandouts(ctx context.Context, handouts []Handout) error
+	// ConnectorDocument and ConnectorDocuments are those of [Connectors].
+	ConnectorDocument(ctx context.Context, id string) (document []byte, ok bool, err error)
+	ConnectorDocuments(ctx context.Context) (map[string][]byte, error)
 	Watcher
 
 	// Ping reports whether the vault can be reached.

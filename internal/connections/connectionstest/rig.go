@@ -20,6 +20,7 @@ import (
 	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/keyring"
 	"github.com/acme/connections/internal/oauth"
+	"github.com/acme/connections/internal/reads"
 	"github.com/acme/connections/internal/sandbox"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/internal/vault/sqlitevault"
@@ -28,19 +29,23 @@ import (
 
 // Rig is one vault with everything around it. It goes with its test.
 type Rig struct {
-	Vault *sqlitevault.Store
-	// VaultFile is the file of the vault, for tests that restore an older one.
+	Vault vault.Store
+	// VaultFile is the file of the vault, for tests that restore an older one; empty with Options.Vault.
 	VaultFile string
 	Keys      keyring.Keys
-	Catalogue *connector.Catalogue
-	Sandbox   *sandbox.Provider
-	Temporal  client.Client
-	Client    *connections.Client
+	// AccessKeyset is the file of Keys.Access, for processes of callers.
+	AccessKeyset string
+	Catalogue    *connector.Catalogue
+	Sandbox      *sandbox.Provider
+	Temporal     client.Client
+	Client       *connections.Client
 	// HandOut is that of the worker, for this rig.
 	HandOut *activities.HandOut
-	Clock   *Clock
-	Log     *slog.Logger
-	Logged  *Buffer
+	// Ledger collects what HandOut hands out; a test writes it with Flush.
+	Ledger *reads.Ledger
+	Clock  *Clock
+	Log    *slog.Logger
+	Logged *Buffer
 
 	t       testing.TB
 	changes activities.Changes
@@ -61,6 +66,8 @@ type Options struct {
 	// ParkAttempt and MaxWaiting are those of activities.HandOutConfig; two seconds and the usual one if zero.
 	ParkAttempt time.Duration
 	MaxWaiting  int
+	// Vault is used instead of one in a file of the rig's own. It is the test's to close.
+	Vault vault.Store
 }
 
 // New makes a rig.
@@ -80,13 +87,11 @@ func New(t testing.TB, o Options) *Rig {
 	r := &Rig{t: t, Temporal: e.client, Clock: &Clock{}, Logged: &Buffer{}}
 	r.Log = slog.New(slog.NewJSONHandler(r.Logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	dir := t.TempDir()
-	r.VaultFile = filepath.Join(dir, "vault.db")
-	r.Vault, err = sqlitevault.Open(t.Context(), r.VaultFile)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = r.Vault.Close() })
+	r.openVault(o, dir)
 	r.Keys.Vault, err = keyring.LoadOrCreate(keyring.Vault, filepath.Join(dir, "vault.json"))
 	require.NoError(t, err)
-	r.Keys.Access, err = keyring.LoadOrCreate(keyring.Access, filepath.Join(dir, "access.json"))
+	r.AccessKeyset = filepath.Join(dir, "access.json")
+	r.Keys.Access, err = keyring.LoadOrCreate(keyring.Access, r.AccessKeyset)
 	require.NoError(t, err)
 	r.openSandbox(o)
 	r.Client = r.NewClient(e.client, o.BaseURL)
@@ -96,8 +101,10 @@ func New(t testing.TB, o Options) *Rig {
 		OAuth: oauth.NewClient(workflows.HTTPLimit, time.Now), BreakerOpened: r.Client.BreakerOpened, ProbeInterval: o.ProbeInterval,
 	})}
 	r.watch(&r.changes)
+	r.Ledger = reads.NewLedger(r.Vault, r.Log)
 	r.HandOut = activities.NewHandOut(activities.HandOutConfig{
-		Rows: r.Vault, Waiters: r.Vault, Changes: &r.changes, Refresh: r.Client.RefreshFor, Now: r.Clock.Now, ParkAttempt: o.ParkAttempt, MaxWaiting: o.MaxWaiting,
+		Rows: r.Vault, Waiters: r.Vault, Changes: &r.changes, Refresh: r.Client.RefreshFor, Query: r.Client.AskToken,
+		HandedOut: r.Ledger.Add, Now: r.Clock.Now, ParkAttempt: o.ParkAttempt, MaxWaiting: o.MaxWaiting,
 	})
 	m.handOut = r.HandOut
 	e.rigs.add(m)
@@ -119,6 +126,19 @@ func New(t testing.TB, o Options) *Rig {
 		require.NoError(t, err)
 	}
 	return r
+}
+
+func (r *Rig) openVault(o Options, dir string) {
+	r.t.Helper()
+	if o.Vault != nil {
+		r.Vault = o.Vault
+		return
+	}
+	r.VaultFile = filepath.Join(dir, "vault.db")
+	store, err := sqlitevault.Open(r.t.Context(), r.VaultFile)
+	require.NoError(r.t, err)
+	r.t.Cleanup(func() { _ = store.Close() })
+	r.Vault = store
 }
 
 func (r *Rig) openSandbox(o Options) {

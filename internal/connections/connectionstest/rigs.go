@@ -23,6 +23,20 @@ type member struct {
 	activities *activities.Activities
 	handOut    *activities.HandOut
 	calls      sync.WaitGroup
+	// ids are those of connections that were found in the vault before: it may be away since.
+	ids sync.Map
+}
+
+// has reports whether the connection is of this rig.
+func (m *member) has(ctx context.Context, id string) bool {
+	if _, ok := m.ids.Load(id); ok {
+		return true
+	}
+	if _, err := m.vault.Connection(ctx, id); err != nil {
+		return false
+	}
+	m.ids.Store(id, nil)
+	return true
 }
 
 func (r *rigs) add(m *member) {
@@ -53,7 +67,7 @@ func (r *rigs) member(ctx context.Context, id string) (*member, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, m := range r.list {
-		if _, err := m.vault.Connection(ctx, id); err == nil {
+		if m.has(ctx, id) {
 			m.calls.Add(1)
 			return m, nil
 		}

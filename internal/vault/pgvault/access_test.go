@@ -2,9 +2,7 @@ package pgvault
 
 import (
 	"context"
-	"crypto/rand"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,25 +13,6 @@ import (
 	"github.com/acme/connections/internal/vault/pgtest"
 	"github.com/acme/connections/internal/vault/vaulttest"
 )
-
-// login makes a user with the given rights and returns the database's URL for it.
-func login(t *testing.T, databaseURL, rights string) string {
-	t.Helper()
-	name, password := "caller_"+strings.ToLower(rand.Text()[:12]), rand.Text()
-	byHand(t, databaseURL, `CREATE ROLE `+name+` LOGIN PASSWORD '`+password+`' `+rights)
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		conn, err := pgx.Connect(ctx, databaseURL)
-		require.NoError(t, err)
-		_, err = conn.Exec(ctx, `DROP OWNED BY `+name+`; DROP ROLE `+name)
-		require.NoError(t, err)
-		require.NoError(t, conn.Close(ctx))
-	})
-	u, err := url.Parse(databaseURL)
-	require.NoError(t, err)
-	u.User = url.UserPassword(name, password)
-	return u.String()
-}
 
 // TestAccessRole is a caller with the database role for callers: it can do all of vault.Access, and nothing else.
 func TestAccessRole(t *testing.T) {
@@ -49,8 +28,9 @@ func TestAccessRole(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.NoError(t, store.PutIntegration(ctx, vault.Integration{ID: "i", Secrets: [][]byte{[]byte("sealed secret")}}))
+	require.NoError(t, store.PutConnector(ctx, "own", []byte(`{"id":"own"}`)))
 
-	callerURL := login(t, databaseURL, "IN ROLE connections_access")
+	callerURL := pgtest.Login(t, databaseURL, "IN ROLE connections_access")
 	caller, err := OpenAccess(ctx, callerURL, Options{MaxConns: 2})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, caller.Close()) })
@@ -58,6 +38,15 @@ func TestAccessRole(t *testing.T) {
 	row, err := caller.AccessRow(ctx, "c")
 	require.NoError(t, err)
 	require.Equal(t, []byte("sealed access"), row.AccessToken)
+	document, ok, err := caller.ConnectorDocument(ctx, "own")
+	require.NoError(t, err)
+	require.Equal(t, []any{[]byte(`{"id":"own"}`), true}, []any{document, ok})
+	_, ok, err = caller.ConnectorDocument(ctx, "none")
+	require.NoError(t, err)
+	require.False(t, ok)
+	documents, err := caller.ConnectorDocuments(ctx)
+	require.NoError(t, err)
+	require.Equal(t, map[string][]byte{"own": []byte(`{"id":"own"}`)}, documents)
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	for _, when := range []time.Time{now, now.Add(time.Second)} {
 		require.NoError(t, caller.MarkRead(ctx, map[string]time.Time{"c": when}))
@@ -94,7 +83,16 @@ func TestAccessRole(t *testing.T) {
 		`SELECT FROM auth_requests`,
 		`SELECT FROM attempts`,
 		`SELECT FROM links`,
-		`SELECT FROM connectors`,
+		`SELECT updated_at FROM connectors`,
+		`SELECT * FROM connectors`,
+		`SELECT connectors FROM connectors`,
+		`SELECT FROM connectors FOR UPDATE`,
+		`INSERT INTO connectors (id, document, updated_at) VALUES ('x', '{}', now())`,
+		`UPDATE connectors SET document = '{}'`,
+		`DELETE FROM connectors`,
+		`TRUNCATE connectors`,
+		`SELECT FROM waiters`,
+		`DELETE FROM waiters`,
 		`SELECT FROM key_checks`,
 		`SELECT FROM breakers`,
 		`SELECT FROM breaker_failures`,
@@ -114,6 +112,8 @@ func TestAccessRole(t *testing.T) {
 		require.True(t, hasCode(err, codeInsufficientPrivilege), "%s: %v", refused, err)
 	}
 
+	requireReach(t, store, callerURL)
+
 	// A table of the caller's own does not take the audit's place.
 	_, err = conn.Exec(ctx, `CREATE TEMP TABLE handouts (LIKE pg_class); CREATE TEMP TABLE connections (id text);
 		SELECT connections_record_handouts('{c}', '{2026-01-01Z}', '{w}', '{""}', '{1}', '{2026-01-01Z}', '{2026-01-01Z}')`)
@@ -129,13 +129,43 @@ func TestAccessRole(t *testing.T) {
 	require.Equal(t, handouts, again, "nothing is taken away")
 }
 
+// requireReach: whatever tables and functions there are, the role reaches these and no others.
+func requireReach(t *testing.T, store *Store, callerURL string) {
+	t.Helper()
+	u, err := url.Parse(callerURL)
+	require.NoError(t, err)
+	var columns, tables, functions []string
+	require.NoError(t, store.pool.QueryRow(t.Context(), `
+		SELECT
+			(SELECT array_agg(c.table_name || '.' || c.column_name || ' ' || p.what)
+				FROM information_schema.columns AS c, unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) AS p (what)
+				WHERE c.table_schema = current_schema() AND c.table_name <> 'reads'
+				AND has_column_privilege($1, format('%I.%I', c.table_schema, c.table_name), c.column_name, p.what)),
+			(SELECT array_agg(c.relname || ' ' || p.what)
+				FROM pg_class AS c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS p (what)
+				WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
+				AND has_table_privilege($1, c.oid, p.what)),
+			(SELECT array_agg(f.proname::text) FROM pg_proc AS f
+				WHERE f.pronamespace = current_schema()::regnamespace AND has_function_privilege($1, f.oid, 'EXECUTE')
+				AND f.prorettype <> 'trigger'::regtype)`, u.User.Username()).Scan(&columns, &tables, &functions))
+	require.ElementsMatch(t, []string{
+		"connections.access_token SELECT", "connections.connector SELECT", "connections.expires_at SELECT",
+		"connections.failures SELECT", "connections.generation SELECT", "connections.granted_scopes SELECT",
+		"connections.id SELECT", "connections.issued_at SELECT", "connections.metadata SELECT", "connections.owner SELECT",
+		"connections.reason SELECT", "connections.status SELECT", "connections.token_type SELECT",
+		"connectors.document SELECT", "connectors.id SELECT",
+	}, columns)
+	require.ElementsMatch(t, []string{"reads INSERT", "reads SELECT", "reads UPDATE"}, tables)
+	require.Equal(t, []string{"connections_record_handouts"}, functions)
+}
+
 func TestAccessOfOthers(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
 	_, err := OpenAccess(t.Context(), databaseURL, Options{})
 	require.ErrorContains(t, err, "migrate the database, and make the user a member of the role connections_access")
 	open(t, databaseURL)
-	_, err = OpenAccess(t.Context(), login(t, databaseURL, ""), Options{})
+	_, err = OpenAccess(t.Context(), pgtest.Login(t, databaseURL, ""), Options{})
 	require.ErrorContains(t, err, "make the user a member of the role connections_access")
 	_, err = OpenAccess(t.Context(), "", Options{})
 	require.ErrorContains(t, err, "set DATABASE_URL")

@@ -26,23 +26,23 @@ func (s *Store) DeleteConnector(ctx context.Context, id string) error {
 	return lookupFailure("delete connector", err)
 }
 
-// ConnectorDocument implements vault.Connectors.
-func (s *Store) ConnectorDocument(ctx context.Context, id string) (document []byte, ok bool, err error) {
+// ConnectorDocument implements vault.Access.
+func (a *Access) ConnectorDocument(ctx context.Context, id string) (document []byte, ok bool, err error) {
 	err = lookupFailure("read connector",
-		s.pool.QueryRow(ctx, `SELECT document FROM connectors WHERE id = $1`, id).Scan(&document))
+		a.pool.QueryRow(ctx, `SELECT document FROM connectors WHERE id = $1`, id).Scan(&document))
 	if errors.Is(err, vault.ErrNotFound) {
 		return nil, false, nil
 	}
 	return document, err == nil, err
 }
 
-// ConnectorDocuments implements vault.Connectors.
-func (s *Store) ConnectorDocuments(ctx context.Context) (map[string][]byte, error) {
+// ConnectorDocuments implements vault.Access.
+func (a *Access) ConnectorDocuments(ctx context.Context) (map[string][]byte, error) {
 	type connector struct {
 		id       string
 		document []byte
 	}
-	rows, err := s.pool.Query(ctx, `SELECT id, document FROM connectors`)
+	rows, err := a.pool.Query(ctx, `SELECT id, document FROM connectors`)
 	if err != nil {
 		return nil, failure("list connectors", err)
 	}

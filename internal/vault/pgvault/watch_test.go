@@ -2,108 +2,16 @@ package pgvault
 
 import (
 	"context"
-	"net"
-	"net/url"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/internal/vault/pgtest"
 	"github.com/acme/connections/internal/vault/vaulttest"
 )
-
-// line is a way to the database that can fall silent without being cut.
-type line struct {
-	url   string
-	mu    sync.Mutex
-	muted []*atomic.Bool
-}
-
-// newLine puts a proxy before the database of a URL.
-func newLine(t *testing.T, databaseURL string) *line {
-	t.Helper()
-	config, err := pgconn.ParseConfig(databaseURL)
-	require.NoError(t, err)
-	network, address := pgconn.NetworkAddress(config.Host, config.Port)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	u, err := url.Parse(databaseURL)
-	require.NoError(t, err)
-	query := u.Query()
-	query.Del("host")
-	query.Del("port")
-	u.Host, u.RawQuery = listener.Addr().String(), query.Encode()
-	l := &line{url: u.String()}
-	var running sync.WaitGroup
-	ends := make(chan net.Conn, 1000)
-	t.Cleanup(func() {
-		_ = listener.Close()
-		for {
-			select {
-			case end := <-ends:
-				_ = end.Close()
-			default:
-				running.Wait()
-				return
-			}
-		}
-	})
-	running.Go(func() {
-		for {
-			near, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			ends <- near
-			far, err := net.Dial(network, address)
-			if err != nil {
-				_ = near.Close()
-				continue
-			}
-			ends <- far
-			muted := new(atomic.Bool)
-			l.mu.Lock()
-			l.muted = append(l.muted, muted)
-			l.mu.Unlock()
-			running.Go(func() { carry(far, near, muted) })
-			running.Go(func() { carry(near, far, muted) })
-		}
-	})
-	return l
-}
-
-// carry copies until an end closes; what comes once it is muted is dropped.
-func carry(to, from net.Conn, muted *atomic.Bool) {
-	defer func() { _ = to.Close() }()
-	buffer := make([]byte, 4096)
-	for {
-		n, err := from.Read(buffer)
-		if err != nil {
-			return
-		}
-		if muted.Load() {
-			continue
-		}
-		if _, err := to.Write(buffer[:n]); err != nil {
-			return
-		}
-	}
-}
-
-// mute silences all connections there are; new ones get through.
-func (l *line) mute() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, muted := range l.muted {
-		muted.Store(true)
-	}
-}
 
 func nextEvent(t *testing.T, w vaulttest.Watching) string {
 	t.Helper()
@@ -159,11 +67,11 @@ func TestWatchOutlivesItsConnection(t *testing.T) {
 func TestWatchNoticesSilence(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
-	l := newLine(t, databaseURL)
-	store := open(t, l.url)
+	l := pgtest.NewLine(t, databaseURL)
+	store := open(t, l.URL)
 	require.NoError(t, store.CreateConnection(t.Context(), vault.Connection{ID: "c", Status: "active"}))
 	w := watch(t, store)
-	l.mute()
+	l.Mute("")
 	begun := time.Now()
 	byHand(t, databaseURL, `UPDATE connections SET status = 'paused'`)
 	require.Equal(t, vaulttest.EventLost, nextEvent(t, w))
