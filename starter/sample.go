@@ -207,8 +207,11 @@ func (a *app) showSample(v sampleView) error {
 
 // sampleError gives an error of the workflow's the code and the sentence of its cause.
 func sampleError(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil {
-		return errors.Join(err, ctx.Err())
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil {
+		return nil
 	}
 	if refused, is := workflows.AsTokenError(err); is {
 		return &connections.Error{Code: string(refused.Reason), Message: refused.Error()}
