@@ -86,7 +86,7 @@ func TestSample(t *testing.T) {
 	newBrowser(t).agree(*narrow.ConnectURL, "demo")
 	s.await(narrow.ID, active)
 	r = s.starter("sample", narrow.ID, "-o", "json")
-	require.Equal(t, 1, r.exit)
+	require.NotZero(t, r.exit)
 	require.Contains(t, r.stdout, `"insufficient_scope"`)
 
 	s.view("pause", created.ID)

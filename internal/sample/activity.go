@@ -52,7 +52,7 @@ func (r *reader) ReadContacts(ctx context.Context, in Input) (Report, error) {
 		activity.RecordHeartbeat(ctx, done)
 	}
 	if last, err := r.tokens.Token(ctx, in.ConnectionID); err == nil { // for the report only
-		done.Refreshes = int(last.Generation() - done.Generation)
+		done.Refreshes = last.Generation() - done.Generation
 	}
 	return done.Report, nil
 }

@@ -37,9 +37,9 @@ type Report struct {
 	Contacts int `json:"contacts"`
 	Pages    int `json:"pages"`
 	// Unauthorized and Throttled count the answers 401 and 429, Refreshes the new tokens.
-	Unauthorized int `json:"unauthorized"`
-	Throttled    int `json:"throttled"`
-	Refreshes    int `json:"refreshes"`
+	Unauthorized int   `json:"unauthorized"`
+	Throttled    int   `json:"throttled"`
+	Refreshes    int64 `json:"refreshes"`
 }
 
 // Register registers all of it in a worker. The tokens are those of [activities.Open].

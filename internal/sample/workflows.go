@@ -27,21 +27,25 @@ func Contacts(ctx workflow.Context, in Input) (Report, error) {
 	return report, err
 }
 
-// pauseBetweenRounds is there for an API that refuses a token which still lives for us.
-const pauseBetweenRounds = time.Minute
+const (
+	// pauseBetweenRounds is there for an API that refuses a token which still lives for us.
+	pauseBetweenRounds = time.Minute
+	// maxRounds is after how many times a person has not mended it.
+	maxRounds = 20
+)
 
 // Await is workflow "SampleAwait": it waits until the connection has a token, and then reads all contacts. A person may
 // be needed before the first page (nobody has consented yet), or on the way (the access was revoked): both times it is
 // parked, at no cost, and goes on by itself after the new consent.
 func Await(ctx workflow.Context, in Input) (Report, error) {
-	for {
+	for round := 1; ; round++ {
 		// The token is not used here; what counts is that there is one, that lives long enough to begin with.
 		if _, err := workflows.AwaitToken(ctx, in.ConnectionID, workflows.MinLife(requestLimit)); err != nil {
 			return Report{}, err // disconnected, or cancelled
 		}
 		report, err := Contacts(ctx, in)
 		refused, is := workflows.AsTokenError(err)
-		if !is || !refused.Kind.NeedsPerson() {
+		if !is || !refused.Kind.NeedsPerson() || round == maxRounds {
 			return report, err
 		}
 		if err := workflow.Sleep(ctx, pauseBetweenRounds); err != nil {

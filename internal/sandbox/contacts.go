@@ -42,7 +42,7 @@ func (p *Provider) contacts(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !slices.Contains(token.scopes, scopeContacts) {
-		insufficientScope(w, scopeContacts)
+		wantsContacts(w)
 		return
 	}
 	rules := p.store.rules()
@@ -69,7 +69,7 @@ func (p *Provider) contacts(w http.ResponseWriter, r *http.Request) {
 }
 
 // every reports whether request n, counted from 1, is one of those that come every so often; never if that is negative.
-func every(often int, n int) bool { return often > 0 && n%often == 0 }
+func every(often, n int) bool { return often > 0 && n%often == 0 }
 
 func contactsFrom(query url.Values) (ContactsPage, error) {
 	from := 0
@@ -94,9 +94,9 @@ func contactsFrom(query url.Values) (ContactsPage, error) {
 	return page, nil
 }
 
-// insufficientScope answers a token that lives and may not (RFC 6750 §3.1).
-func insufficientScope(w http.ResponseWriter, scope string) {
-	w.Header().Set("WWW-Authenticate", `Bearer realm="sandbox", error="insufficient_scope", scope="`+scope+`"`)
+// wantsContacts answers a token that lives and may not (RFC 6750 §3.1).
+func wantsContacts(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="sandbox", error="insufficient_scope", scope="`+scopeContacts+`"`)
 	writeJSON(w, http.StatusForbidden, map[string]string{"error": "insufficient_scope"})
 }
 
