@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -102,9 +101,9 @@ func (a *app) startSampleWorker(ctx context.Context) (stop func(), err error) {
 	})
 	sample.Register(w, tokens)
 	if err := w.Start(); err != nil {
-		return nil, errors.Join(errors.New("the sample's worker did not start"), tokens.Close())
+		return nil, errors.Join(errors.New("the sample's worker did not start"), tokens.Close()) //nolint:contextcheck // closing has its own time
 	}
-	return func() {
+	return func() { //nolint:contextcheck // closing has its own time
 		w.Stop()
 		_ = tokens.Close()
 	}, nil
@@ -189,7 +188,7 @@ func progressLine(described *workflowservice.DescribeWorkflowExecutionResponse, 
 
 // tell writes a line of progress, which is no part of the output.
 func (a *app) tell(format string, args ...any) {
-	var w io.Writer = a.stdout
+	w := a.stdout
 	if a.json() {
 		w = a.stderr
 	}

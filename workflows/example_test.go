@@ -44,7 +44,7 @@ func newTest(token func(context.Context, workflows.TokenRequest) (workflows.Acce
 // A workflow gets a sealed token and hands it to its activity, which opens it. Here it runs in the SDK's test
 // environment, as in a test of one's own.
 func ExampleToken() {
-	env := newTest(func(_ context.Context, in workflows.TokenRequest) (workflows.AccessToken, error) {
+	env := newTest(func(context.Context, workflows.TokenRequest) (workflows.AccessToken, error) {
 		return workflows.AccessToken{Status: workflows.StatusActive, Generation: 7, Type: "Bearer", Sealed: []byte("sealed")}, nil
 	})
 	env.ExecuteWorkflow(SyncContacts, "con_06eg2v")

@@ -35,9 +35,12 @@ func callEveryWay(ctx workflow.Context, in asks) ([]int64, error) {
 		return workflow.ExecuteActivity(calling, "UseSealed", in, token).Get(ctx, nil)
 	}
 	for _, options := range [][]workflows.TokenOption{
-		nil, {workflows.Local()}, {workflows.ViaNexus(in.Endpoint)},
+		nil,
+		{workflows.Local()},
+		{workflows.ViaNexus(in.Endpoint)},
 		// More than it lives for: refreshed first.
-		{workflows.MinLife(time.Hour)}, {workflows.MinLife(time.Hour), workflows.ViaNexus(in.Endpoint)},
+		{workflows.MinLife(time.Hour)},
+		{workflows.MinLife(time.Hour), workflows.ViaNexus(in.Endpoint)},
 	} {
 		if err := use(workflows.Token(ctx, in.ID, options...)); err != nil {
 			return seen, err

@@ -34,7 +34,9 @@ func TestOtherTeam(t *testing.T) {
 	}
 	r := run("acme")
 	require.Zero(t, r.exit, r.stderr)
-	var got struct{ Remote, Local, Client struct{ Status, Generation int } }
+	var got struct {
+		Remote, Local, Client struct{ Status, Generation int }
+	}
 	require.NoError(t, json.Unmarshal([]byte(r.stdout), &got), r.stdout)
 	require.Equal(t, http.StatusOK, got.Remote.Status)
 	require.Equal(t, http.StatusOK, got.Local.Status)

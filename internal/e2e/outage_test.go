@@ -53,7 +53,7 @@ func newOutage(t *testing.T) *outage {
 	o.ids = o.newConnections(outageConnections, 0)
 	var err error
 	o.client, err = client.Dial(client.Options{
-		HostPort: o.fleet.temporal.Address, Logger: tlog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		HostPort: o.temporal.Address, Logger: tlog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
 	require.NoError(t, err)
 	t.Cleanup(o.client.Close)
