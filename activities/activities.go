@@ -1,14 +1,3 @@
-// Package activities does what the workflow may not: it talks to providers and to the vault.
-//
-// Activities of other teams get access tokens by it: [Open] once per process, and then [Tokens.HTTPClient] for calls to
-// a provider's API, [Tokens.TokenSource] for its SDK, or [Tokens.Token]. Their errors say by type what is to be done,
-// and as errors of an activity they are retried, or not, as is right: see [TemporalError] and [TokenErrors]. All the rest
-// is for the worker of this module.
-//
-// Whatever is single-use (a code, a rotating refresh token) is spent under an attempt row that fences it: the row is
-// written before the call and re-checked just before the first byte leaves, the raw reply is sealed into it before it
-// is parsed, and the token set lands by compare-and-swap on the generation. The call itself runs detached: neither a
-// cancelled activity nor a stopping worker cuts off a reply that is on its way.
 package activities
 
 import (

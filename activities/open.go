@@ -62,6 +62,7 @@ type Tokens struct {
 	catalogue *connector.Catalogue
 	need      tokens.Need
 	link      func(ctx context.Context, connectionID string) string
+	scoped    bool // to Config.Owner
 	base      *http.Transport
 	release   []func() error
 }
@@ -123,7 +124,7 @@ func newTokens(c Config, access vault.Access, ring *keyring.Ring, catalogue *con
 			Vault: access, Access: ring, Temporal: c.Temporal,
 			Owner: c.Owner, Caller: c.Caller, Limit: c.MaxCached, Log: c.Log,
 		}),
-		access: ring, catalogue: catalogue, need: tokens.Need{Life: c.MinLife}, link: c.ConnectURL,
+		access: ring, catalogue: catalogue, need: tokens.Need{Life: c.MinLife}, link: c.ConnectURL, scoped: c.Owner != "",
 		base: newBase(), release: release,
 	}
 }

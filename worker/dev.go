@@ -167,7 +167,7 @@ func startSandbox(ctx context.Context, dev *config.Dev, last string, life time.D
 	dev.Sandbox = config.Sandbox{
 		Address: listener.Addr().String(), Issuer: endpoints.Issuer, Authorization: endpoints.Authorization,
 		Token: endpoints.Token, Revocation: endpoints.Revocation, Introspection: endpoints.Introspection,
-		Userinfo: endpoints.Userinfo, API: endpoints.Me,
+		Userinfo: endpoints.Userinfo, API: endpoints.Me, Contacts: endpoints.Contacts,
 	}
 	server := newHTTPServer(ctx, provider.Handler(), log)
 	done := make(chan struct{})

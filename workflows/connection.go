@@ -1,10 +1,3 @@
-// Package workflows is the public, pure part of Connections: the contract that other teams' workflows and operators
-// rely on, and the workflow that each connection is. It imports no I/O.
-//
-// One [Connection] workflow is one authorised account. It waits for a callback signal with the sealed authorization
-// code (or starts straight from client credentials), then renews the token on durable timers and answers token
-// queries, for years. Secrets never pass through it in clear: the vault holds them sealed, and what this workflow
-// carries of the access token is sealed with a keyset that only activities and clients have.
 package workflows
 
 import (

@@ -36,6 +36,7 @@ type Sandbox struct {
 	Introspection string `json:"introspection,omitempty"`
 	Userinfo      string `json:"userinfo"`
 	API           string `json:"api"`
+	Contacts      string `json:"contacts"`
 }
 
 // NewDev makes the state of a data directory.

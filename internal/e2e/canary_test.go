@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -187,6 +188,19 @@ func TestCanary(t *testing.T) {
 	machine := s.view("connect", "sandbox", "--grant", "client_credentials", "--wait")
 	in.learn(machine.ID)
 
+	// Callers' workflows get tokens in every way, and the sample integration its.
+	callersLog := &buffer{}
+	asking := newTeam(t, s, slog.New(slog.NewTextHandler(callersLog, nil)), func(token string) { in.known.add("access token of a caller", token) })
+	for _, id := range []string{code.ID, machine.ID} {
+		seen := asking.callEveryWay(t, id)
+		require.Len(t, seen, 6)
+		require.Greater(t, seen[3], seen[0], "one was refreshed for the caller")
+		in.learn(id)
+	}
+	require.Zero(t, run("sample", machine.ID).exit)
+	require.Zero(t, run("sample", code.ID, "--await", "-o", "json").exit)
+	in.learn(code.ID)
+
 	// Refresh, and failures whose replies echo what was sent.
 	for range 2 {
 		require.Zero(t, run("refresh", code.ID).exit)
@@ -305,6 +319,9 @@ func TestCanary(t *testing.T) {
 	require.GreaterOrEqual(t, len(in.known.known), 18, "the test knows what to look for")
 	executions := s.executions()
 	require.True(t, slices.ContainsFunc(executions, func(e execution) bool { return strings.HasPrefix(e.workflowID, "breaker/") }))
+	for _, id := range []string{callersID(code.ID), callersID(machine.ID), "sample/" + machine.ID, "sample-await/" + code.ID} {
+		require.True(t, slices.ContainsFunc(executions, func(e execution) bool { return e.workflowID == id }), "the callers' too: %s", id)
+	}
 	for _, e := range executions {
 		content, err := protojson.Marshal(e.history)
 		require.NoError(t, err)
@@ -324,6 +341,7 @@ func TestCanary(t *testing.T) {
 	}
 	in.search("what the starter said", said.Bytes())
 	in.search("the worker's log", []byte(s.log.String()))
+	in.search("the callers' log", []byte(callersLog.String()))
 	in.searchFiles(s)
 	s.replayAll()
 }

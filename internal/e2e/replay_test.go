@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/acme/connections/internal/sample"
 	"github.com/acme/connections/workflows"
 )
 
@@ -28,6 +29,11 @@ var record = flag.String("record-histories", "", "directory to write workflow hi
 type execution struct {
 	workflowID, runID string
 	history           *historypb.History
+}
+
+// queue is the task queue that it was started on: whose workflow it is.
+func (e execution) queue() string {
+	return e.history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetTaskQueue().GetName()
 }
 
 // executions reads every history of the system's server, of every run, open or closed.
@@ -69,10 +75,15 @@ func (s *system) replayAll() {
 	replayer.RegisterWorkflowWithOptions(workflows.Breaker, workflow.RegisterOptions{Name: workflows.TypeBreaker})
 	replayer.RegisterWorkflowWithOptions(workflows.Connection, workflow.RegisterOptions{Name: workflows.TypeConnection})
 	replayer.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.TypeReconcile})
+	replayer.RegisterWorkflowWithOptions(sample.Contacts, workflow.RegisterOptions{Name: sample.TypeContacts})
+	replayer.RegisterWorkflowWithOptions(sample.Await, workflow.RegisterOptions{Name: sample.TypeAwait})
 	for i, e := range s.executions() {
+		if e.queue() != workflows.TaskQueue && e.queue() != sample.TaskQueue {
+			continue // of a caller in a test
+		}
 		require.NoError(s.t, replayer.ReplayWorkflowHistory(tlog.NewStructuredLogger(slog.New(slog.DiscardHandler)), e.history), e.workflowID)
 		require.Less(s.t, len(e.history.GetEvents()), 600)
-		if *record != "" {
+		if *record != "" && e.queue() == workflows.TaskQueue {
 			content, err := protojson.MarshalOptions{Multiline: true}.Marshal(e.history)
 			require.NoError(s.t, err)
 			name := filepath.Join(*record, fmt.Sprintf("%s-%d.json", filepath.Base(s.t.Name()), i))

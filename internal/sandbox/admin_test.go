@@ -68,13 +68,15 @@ func TestAdmin_Behaviour(t *testing.T) {
 	r := newAdminRig(t)
 	at := r.Endpoints().Behaviour
 	const defaults = `{"rotation":"family","grace":"0s","single_live":false,"clock_skew":"0s","refresh_token_idle":"2160h0m0s",
-		"refresh_token_lifetime":"0s","announce_refresh_expiry":false,"announce_expires_at":false}`
+		"refresh_token_lifetime":"0s","announce_refresh_expiry":false,"announce_expires_at":false,
+		"contacts_unauthorized_every":10,"contacts_throttled_every":7,"contacts_retry_after":"1s"}`
 	require.JSONEq(t, defaults, r.get(at, "").body)
 	a := r.admin(at, "application/json", `{"rotation":"strict","grace":"30s","clock_skew":"-5m"}`)
 	require.Equal(t, http.StatusOK, a.status)
 	require.Equal(t, a.body, r.get(at, "").body)
 	require.Equal(t, sandbox.Behaviour{
 		Rotation: sandbox.RotationStrict, Grace: 30 * time.Second, ClockSkew: -5 * time.Minute, RefreshTokenIdle: 90 * 24 * time.Hour,
+		ContactsUnauthorizedEvery: 10, ContactsThrottledEvery: 7, ContactsRetryAfter: time.Second,
 	}, r.Behaviour())
 
 	r.requireRefused(at, `{"rotation":"sometimes"}`, "rotation must be family, strict or none")

@@ -70,6 +70,7 @@ func (p *Provider) bearer(w http.ResponseWriter, r *http.Request) (*accessToken,
 		out.send(w)
 		return nil, false
 	}
+	token.id = id
 	return token, true
 }
 

@@ -25,7 +25,8 @@ const (
 
 // Behaviour is how the server keeps grants and time: lasting, where Faults pass. The zero value is the strict default.
 // A change holds at once, also for tokens that are out already, and is kept in the state file.
-// In JSON the durations are text ("30s"): grace, clock_skew, refresh_token_idle, refresh_token_lifetime.
+// In JSON the durations are text ("30s"): grace, clock_skew, refresh_token_idle, refresh_token_lifetime,
+// contacts_retry_after.
 type Behaviour struct {
 	// Rotation defaults to RotationFamily. A second use of an authorization code revokes its family in any case.
 	Rotation Rotation `json:"rotation"`
@@ -48,9 +49,22 @@ type Behaviour struct {
 	AnnounceRefreshExpiry bool `json:"announce_refresh_expiry"`
 	// AnnounceExpiresAt adds expires_at (Unix seconds, by the skewed clock) beside expires_in.
 	AnnounceExpiresAt bool `json:"announce_expires_at"`
+	// ContactsUnauthorizedEvery makes the contacts API revoke the access token, and answer 401, at every so many calls of
+	// a grant: 10 by default, never if it is negative. The refresh token stays good.
+	ContactsUnauthorizedEvery int `json:"contacts_unauthorized_every"`
+	// ContactsThrottledEvery makes it answer 429 at every so many calls: 7 by default, never if it is negative.
+	ContactsThrottledEvery int `json:"contacts_throttled_every"`
+	// ContactsRetryAfter is the Retry-After of those, in whole seconds rounded up; it defaults to one.
+	ContactsRetryAfter time.Duration `json:"-"`
 }
 
-const defaultRefreshTokenIdle = 90 * 24 * time.Hour
+const (
+	defaultRefreshTokenIdle = 90 * 24 * time.Hour
+
+	defaultContactsUnauthorizedEvery = 10
+	defaultContactsThrottledEvery    = 7
+	defaultContactsRetryAfter        = time.Second
+)
 
 func (b Behaviour) check() error {
 	switch b.Rotation {
@@ -59,8 +73,8 @@ func (b Behaviour) check() error {
 		return fmt.Errorf("sandbox: rotation must be %s, %s or %s", RotationFamily, RotationStrict, RotationNone)
 	}
 	switch {
-	case b.Grace < 0 || b.RefreshTokenIdle < 0 || b.RefreshTokenLifetime < 0:
-		return errors.New("sandbox: grace, refresh_token_idle and refresh_token_lifetime must not be negative")
+	case b.Grace < 0 || b.RefreshTokenIdle < 0 || b.RefreshTokenLifetime < 0 || b.ContactsRetryAfter < 0:
+		return errors.New("sandbox: grace, refresh_token_idle, refresh_token_lifetime and contacts_retry_after must not be negative")
 	case b.Grace > 0 && b.Rotation == RotationNone:
 		return errors.New("sandbox: grace needs a rotation: with \"none\" no refresh token is ever spent")
 	}
@@ -73,6 +87,15 @@ func (b Behaviour) withDefaults() Behaviour {
 	}
 	if b.RefreshTokenIdle == 0 {
 		b.RefreshTokenIdle = defaultRefreshTokenIdle
+	}
+	if b.ContactsUnauthorizedEvery == 0 {
+		b.ContactsUnauthorizedEvery = defaultContactsUnauthorizedEvery
+	}
+	if b.ContactsThrottledEvery == 0 {
+		b.ContactsThrottledEvery = defaultContactsThrottledEvery
+	}
+	if b.ContactsRetryAfter == 0 {
+		b.ContactsRetryAfter = defaultContactsRetryAfter
 	}
 	return b
 }
@@ -98,7 +121,11 @@ func (b Behaviour) MarshalJSON() ([]byte, error) {
 		ClockSkew            duration `json:"clock_skew"`
 		RefreshTokenIdle     duration `json:"refresh_token_idle"`
 		RefreshTokenLifetime duration `json:"refresh_token_lifetime"`
-	}{plain(b), duration(b.Grace), duration(b.ClockSkew), duration(b.RefreshTokenIdle), duration(b.RefreshTokenLifetime)})
+		ContactsRetryAfter   duration `json:"contacts_retry_after"`
+	}{
+		plain(b), duration(b.Grace), duration(b.ClockSkew), duration(b.RefreshTokenIdle), duration(b.RefreshTokenLifetime),
+		duration(b.ContactsRetryAfter),
+	})
 }
 
 // UnmarshalJSON implements json.Unmarshaler. It refuses members that it does not know.
@@ -110,10 +137,11 @@ func (b *Behaviour) UnmarshalJSON(text []byte) error {
 		ClockSkew            *duration `json:"clock_skew"`
 		RefreshTokenIdle     *duration `json:"refresh_token_idle"`
 		RefreshTokenLifetime *duration `json:"refresh_token_lifetime"`
+		ContactsRetryAfter   *duration `json:"contacts_retry_after"`
 	}{
 		(*plain)(b),
 		(*duration)(&b.Grace), (*duration)(&b.ClockSkew),
-		(*duration)(&b.RefreshTokenIdle), (*duration)(&b.RefreshTokenLifetime),
+		(*duration)(&b.RefreshTokenIdle), (*duration)(&b.RefreshTokenLifetime), (*duration)(&b.ContactsRetryAfter),
 	})
 }
 
@@ -167,6 +195,7 @@ func (s *store) loadBehaviour(ctx context.Context, initial Behaviour) error {
 		if err := json.Unmarshal(text, &b); err != nil {
 			return fmt.Errorf("sandbox: the behaviour in the state file cannot be read: remove the file to start afresh: %w", err)
 		}
+		b = b.withDefaults() // of knobs that the file is older than
 	}
 	s.behaviour.Store(&b)
 	return nil

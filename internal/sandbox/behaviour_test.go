@@ -270,10 +270,12 @@ func TestBehaviour_IsKept(t *testing.T) {
 	before := newRig(t, inFile(file), initial)
 	require.Equal(t, sandbox.Behaviour{
 		Rotation: sandbox.RotationFamily, Grace: time.Second, RefreshTokenIdle: 90 * 24 * time.Hour,
+		ContactsUnauthorizedEvery: 10, ContactsThrottledEvery: 7, ContactsRetryAfter: time.Second,
 	}, before.Behaviour())
 	want := sandbox.Behaviour{
 		Rotation: sandbox.RotationStrict, Grace: 90 * time.Second, SingleLive: true, ClockSkew: -time.Millisecond,
 		RefreshTokenIdle: time.Hour, RefreshTokenLifetime: 2 * time.Hour, AnnounceRefreshExpiry: true, AnnounceExpiresAt: true,
+		ContactsUnauthorizedEvery: -1, ContactsThrottledEvery: 2, ContactsRetryAfter: 1500 * time.Millisecond,
 	}
 	before.behave(want)
 	require.NoError(t, before.Close())
@@ -288,6 +290,7 @@ func TestBehaviour_RefusesNonsense(t *testing.T) {
 		{Grace: -1},
 		{RefreshTokenIdle: -1},
 		{RefreshTokenLifetime: -1},
+		{ContactsRetryAfter: -1},
 		{Rotation: sandbox.RotationNone, Grace: time.Second},
 	} {
 		require.Error(t, r.SetBehaviour(t.Context(), b))

@@ -4,13 +4,13 @@
 // page, rotating refresh tokens with reuse detection, client credentials, revocation, introspection, userinfo.
 // The protocol engine is the op package of zitadel/oidc; this package adds the storage (SQLite), the pages, what op
 // leaves out (the iss parameter, mandatory PKCE, RFC 6749 client authentication on every endpoint, an injected clock),
-// counters, and faults that make the token endpoint misbehave in the ways real ones do.
+// counters, a small protected API of contacts, and faults that make them misbehave in the ways real ones do.
 //
 // By default it is strict where providers are strictest: a refresh token works once, and a second use kills the whole
 // family. How it misbehaves beyond that is in two places:
 //
-//   - [Behaviour] lasts, also over a restart: rotation, grace, a single live access token, clock skew, and how long
-//     refresh tokens live. Options.Behaviour, [Provider.SetBehaviour], or POST /_behaviour.
+//   - [Behaviour] lasts, also over a restart: rotation, grace, a single live access token, clock skew, how long refresh
+//     tokens live, and how often the contacts API answers 401 and 429. Options.Behaviour, [Provider.SetBehaviour], or POST /_behaviour.
 //   - [Faults] hit requests at the token endpoint, one, some or all of them: delays, lost, slow, cut, huge, empty and
 //     foreign replies, errors, scopes withheld. [Provider.SetFaults], or POST /_faults.
 //
@@ -21,6 +21,7 @@
 //
 //	curl $S/_behaviour                          # all of it, defaults filled in
 //	curl $S/_behaviour --json '{"rotation":"strict","grace":"30s","clock_skew":"-5m"}'
+//	curl $S/_behaviour --json '{"contacts_unauthorized_every":3,"contacts_throttled_every":-1}'
 //	curl $S/_behaviour --json '{}'              # what is not named is back to its default
 //	curl $S/_faults --json '{"grant":"refresh_token","lose_reply_after":true,"count":1}'
 //	curl $S/_faults --json '{"status":429,"retry_after":"7","user":"ada","skip":2,"count":3}'

@@ -10,6 +10,7 @@ const (
 	pathIntrospect = "/introspect"
 	pathUserinfo   = "/userinfo"
 	pathMe         = "/api/me"
+	pathContacts   = "/api/contacts"
 	pathKeys       = "/keys"
 	pathLogin      = "/login"
 	pathConsent    = "/consent"
@@ -36,6 +37,8 @@ type Endpoints struct {
 	Keys          string
 	// Me is a small protected API that accepts access tokens of every grant.
 	Me string
+	// Contacts is a paged API that wants the scope contacts.read, and has its moods: see Behaviour.
+	Contacts string
 	// The admin's: they answer only with Options.Admin.
 	Faults, Behaviour, Presentations, Stats string
 }
@@ -51,6 +54,7 @@ func endpointsOf(issuer string) Endpoints {
 		Userinfo:      base + pathUserinfo,
 		Keys:          base + pathKeys,
 		Me:            base + pathMe,
+		Contacts:      base + pathContacts,
 		Faults:        base + pathFaults,
 		Behaviour:     base + pathBehaviour,
 		Presentations: base + pathPresentations,

@@ -25,6 +25,7 @@ type Provider struct {
 	pages     *pages
 	faults    faultBox
 	stats     counters
+	calls     callCounter
 	handler   http.Handler
 	defaults  DefaultClients
 

@@ -25,6 +25,7 @@ func (p *Provider) routes() http.Handler {
 	at("GET", pathKeys, engine)
 	at("", pathUserinfo, http.HandlerFunc(p.userinfo))
 	at("GET", pathMe, http.HandlerFunc(p.me))
+	at("GET", pathContacts, http.HandlerFunc(p.contacts))
 	at("GET", pathStyle, http.HandlerFunc(p.pages.style))
 	at("GET", pathLogin, http.HandlerFunc(p.showLogin))
 	at("POST", pathLogin, sameOrigin.Handler(http.HandlerFunc(p.submitLogin)))

@@ -33,6 +33,7 @@ type issue struct {
 
 // accessToken is a stored access token that is live.
 type accessToken struct {
+	id                       string
 	family, clientID, userID string
 	scopes                   []string
 	issued, expires          time.Time
