@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/acme/connections/activities"
 	"github.com/acme/connections/internal/connections"
 	"github.com/acme/connections/internal/connections/connectionstest"
 	"github.com/acme/connections/internal/keyring"
@@ -19,6 +20,36 @@ import (
 // localCaller is a workflow of another team, whose worker has opened the tokens.
 func localCaller(ctx workflow.Context, id string, minLife time.Duration) (workflows.AccessToken, error) {
 	return workflows.Token(ctx, id, workflows.Local(), workflows.MinLife(minLife))
+}
+
+// ownedCaller asks for one owner's.
+func ownedCaller(ctx workflow.Context, id, owner string) (workflows.AccessToken, error) {
+	return workflows.Token(ctx, id, workflows.Local(), workflows.OfOwner(owner))
+}
+
+// TestLocalToken_OfOwner: whoever may read everything can still ask for one owner's.
+func TestLocalToken_OfOwner(t *testing.T) {
+	t.Parallel()
+	c := newCaller(t)
+	id := c.active()
+	queue := "callers-" + uuid.NewString()
+	w := worker.New(c.Temporal, queue, worker.Options{})
+	w.RegisterWorkflow(ownedCaller)
+	open(t, c.Rig, activities.Config{}).Register(w)
+	require.NoError(t, w.Start())
+	t.Cleanup(w.Stop)
+	for _, owner := range []string{"acme", "globex", "acme"} {
+		run, err := c.Temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "caller-" + uuid.NewString(), TaskQueue: queue}, ownedCaller, id, owner)
+		require.NoError(t, err)
+		err = run.Get(t.Context(), nil)
+		if owner == "acme" {
+			require.NoError(t, err)
+			continue
+		}
+		refused, is := workflows.AsTokenError(err)
+		require.True(t, is)
+		require.Equal(t, workflows.NotFound, refused.Kind)
+	}
 }
 
 // TestLocalToken: workflow code gets its sealed token in its own worker, for one event of history.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os/user"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -67,6 +68,14 @@ type tokenView struct {
 	AccessToken string `json:"access_token,omitempty"`
 }
 
+// auditName is who reveals a token, as far as this machine knows.
+func auditName() string {
+	if person, err := user.Current(); err == nil {
+		return "starter of " + person.Username
+	}
+	return "starter"
+}
+
 func tokenCommand(a *app) *cobra.Command {
 	var (
 		reveal bool
@@ -83,6 +92,9 @@ what it would have printed. With --reveal the token alone goes to standard outpu
 			c, err := a.open(cmd.Context())
 			if err != nil {
 				return err
+			}
+			if reveal {
+				c.Caller = auditName()
 			}
 			token, err := c.Token(cmd.Context(), args[0], minTTL)
 			if err != nil {

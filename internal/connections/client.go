@@ -33,7 +33,7 @@ const (
 	queryLimit = 5 * time.Second
 )
 
-// Config is what a Client needs. All fields but Log, Loopback, Resolver and MarkRead are required.
+// Config is what a Client needs. All fields but Log, Loopback, Resolver, MarkRead and Caller are required.
 type Config struct {
 	Temporal  client.Client
 	Vault     vault.Store
@@ -50,6 +50,9 @@ type Config struct {
 	// MarkRead notes that a token was handed out, for policy adaptive, without waiting: see package reads. If nil, each
 	// read is written at once, which suits a process that reads one token.
 	MarkRead func(connectionID string, at time.Time)
+	// Caller is who reads tokens by Token, for the audit: each read is then written there at once. Empty leaves the audit to
+	// the process.
+	Caller string
 }
 
 // Client drives connections. It is safe for concurrent use.

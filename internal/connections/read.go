@@ -149,11 +149,23 @@ func (c *Client) Token(ctx context.Context, id string, minTTL time.Duration) (To
 	if err != nil {
 		return Token{}, reasonError(workflows.ReasonKeyMissing)
 	}
-	c.markRead(ctx, id)
+	c.handedOut(ctx, id)
 	return Token{Text: text, Type: row.TokenType, View: c.viewOfRow(ctx, row)}, nil
 }
 
-// markRead notes the read: what nobody reads may sleep. That it cannot be noted is no reason to keep the token back.
+// tierClient is how the audit names tokens that this client handed out.
+const tierClient = "client"
+
+// handedOut notes the read in the audit, and for policy adaptive. That it cannot be noted is no reason to keep the token
+// back.
+func (c *Client) handedOut(ctx context.Context, id string) {
+	if at := c.Now(); c.Caller != "" {
+		_ = c.Vault.RecordHandouts(ctx, []vault.Handout{{ConnectionID: id, Who: c.Caller, Tier: tierClient, Count: 1, First: at, Last: at}})
+	}
+	c.markRead(ctx, id)
+}
+
+// markRead notes the read: what nobody reads may sleep.
 func (c *Client) markRead(ctx context.Context, id string) {
 	if c.MarkRead != nil {
 		c.MarkRead(id, c.Now())

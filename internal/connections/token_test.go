@@ -46,6 +46,26 @@ func TestTokenOfALiveConnection(t *testing.T) {
 	require.Equal(t, 1, r.TokenRequests(grant))
 }
 
+func TestTokenIsAudited(t *testing.T) {
+	t.Parallel()
+	r := connectionstest.New(t, connectionstest.Options{})
+	id := active(t, r)
+	named := connections.New(r.Client.Config)
+	named.Caller = "an operator"
+	for _, c := range []*connections.Client{r.Client, named, named} {
+		_, err := c.Token(t.Context(), id, 0)
+		require.NoError(t, err)
+	}
+	handouts, err := r.Vault.Handouts(t.Context(), id, 0)
+	require.NoError(t, err)
+	var count int64
+	for _, h := range handouts {
+		require.Equal(t, []string{"an operator", "client"}, []string{h.Who, h.Tier})
+		count += h.Count
+	}
+	require.EqualValues(t, 2, count)
+}
+
 func TestTokenThatIsTooOldIsRefreshed(t *testing.T) {
 	t.Parallel()
 	r := connectionstest.New(t, connectionstest.Options{})

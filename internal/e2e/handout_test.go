@@ -58,13 +58,15 @@ func TestHandOutsOfAWorker(t *testing.T) {
 	require.True(t, is)
 	require.Equal(t, workflows.NotFound, refused.Kind)
 	require.NoError(t, ask("globex", ""))
+	require.Zero(t, s.starter("token", ids["acme"]).exit)
+	require.NotEmpty(t, s.token(ids["acme"]))
 	callers.Stop()
 	s.stop()
 
 	store, err := sqlitevault.Open(t.Context(), s.dev.VaultFile())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	for owner, tiers := range map[string]map[string]int64{"acme": {"nexus": 1}, "globex": {"nexus": 1, "activity": 1}} {
+	for owner, tiers := range map[string]map[string]int64{"acme": {"nexus": 1, "client": 1}, "globex": {"nexus": 1, "activity": 1}} {
 		handouts, err := store.Handouts(t.Context(), ids[owner], 0)
 		require.NoError(t, err)
 		counts := make(map[string]int64)
