@@ -10,7 +10,8 @@
 // family. How it misbehaves beyond that is in two places:
 //
 //   - [Behaviour] lasts, also over a restart: rotation, grace, a single live access token, clock skew, how long refresh
-//     tokens live, and how often the contacts API answers 401 and 429. Options.Behaviour, [Provider.SetBehaviour], or POST /_behaviour.
+//     tokens live, and how often the contacts API answers 401 and 429. Options.Behaviour, [Provider.SetBehaviour], or
+//     POST /_behaviour.
 //   - [Faults] hit requests at the token endpoint, one, some or all of them: delays, lost, slow, cut, huge, empty and
 //     foreign replies, errors, scopes withheld. [Provider.SetFaults], or POST /_faults.
 //
