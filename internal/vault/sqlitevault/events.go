@@ -29,8 +29,15 @@ func (s *Store) ListEvents(ctx context.Context, f vault.EventFilter) ([]vault.Ev
 	return f.InOrder(page), failure("list events", err)
 }
 
-// ClaimEvents implements vault.Events.
+// ClaimEvents implements vault.Events. It takes the writers' lock only if there is something to claim.
 func (s *Store) ClaimEvents(ctx context.Context, limit int, lease time.Duration) (page []vault.Event, err error) {
+	var some bool
+	err = s.read.QueryRowContext(ctx, `
+		SELECT EXISTS (SELECT 1 FROM events WHERE dispatched_at IS NULL AND (claimed_until IS NULL OR claimed_until <= ?))`,
+		instant(clock())).Scan(&some)
+	if err != nil || !some {
+		return nil, failure("claim events", err)
+	}
 	err = s.inTx(ctx, "claim events", func(tx *sql.Tx) error {
 		now := clock()
 		rows, err := tx.QueryContext(ctx, `
