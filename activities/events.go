@@ -79,7 +79,7 @@ func (d *Delivery) DeliverEvent(ctx context.Context, in workflows.DeliverEventIn
 	attempts := int(activity.GetInfo(ctx).Attempt)
 	event, endpoint, err := d.read(ctx, in)
 	switch {
-	case errors.Is(err, vault.ErrNotFound):
+	case errors.Is(err, vault.ErrNotFound), err == nil && !endpoint.Gets(event):
 		return workflows.DeliveryResult{Outcome: workflows.OutcomeRemoved, Attempts: attempts - 1}, nil
 	case err != nil:
 		return workflows.DeliveryResult{}, failure(workflows.ReasonVaultUnavailable, deliverAgain)

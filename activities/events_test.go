@@ -237,6 +237,18 @@ func TestDeliverEvent_Removed(t *testing.T) {
 	require.Empty(t, r.got)
 }
 
+// An owner's endpoint never gets another's event, whoever asked for that.
+func TestAttackWebhookOfAnotherOwner(t *testing.T) {
+	t.Parallel()
+	r := newDeliveryRig(t)
+	require.NoError(t, r.vault.DeleteEndpoint(t.Context(), "whe_1"))
+	r.endpoint.Owner = "initech"
+	require.NoError(t, r.vault.CreateEndpoint(t.Context(), r.endpoint))
+	result, _ := r.deliver(webhook.NewSender(true))
+	require.Equal(t, workflows.OutcomeRemoved, result.Outcome)
+	require.Empty(t, r.got)
+}
+
 // Two secrets sign until the older one's time is over.
 func TestDeliverEvent_RotatedSecret(t *testing.T) {
 	t.Parallel()

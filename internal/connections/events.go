@@ -227,12 +227,16 @@ func (c *Client) DeliverEvent(ctx context.Context, eventID, endpointID string) e
 
 // Redeliver begins the delivery again, of an event that was delivered or was given up.
 func (c *Client) Redeliver(ctx context.Context, eventID, endpointID string) error {
-	if _, err := c.Vault.Event(ctx, eventID); err != nil {
+	event, err := c.Vault.Event(ctx, eventID)
+	if err != nil {
 		return eventError(err, eventID)
 	}
 	endpoint, err := c.Vault.Endpoint(ctx, endpointID)
 	if err != nil {
 		return endpointError(err, endpointID)
+	}
+	if !endpoint.Gets(event) {
+		return invalid("Endpoint %s is of another owner than the event, and is not told of it.", endpointID)
 	}
 	if !endpoint.DisabledAt.IsZero() {
 		return reasonError(workflows.ReasonWebhookDisabled)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -66,11 +67,7 @@ func (i *inbox) answer(status int) {
 func (i *inbox) counts() map[string]int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	all := map[string]int{}
-	for key, n := range i.got {
-		all[key] = n
-	}
-	return all
+	return maps.Clone(i.got)
 }
 
 // add adds an endpoint at the inbox.
@@ -268,6 +265,8 @@ func TestRedeliver(t *testing.T) {
 		return err == nil && len(letters) == 0
 	}, 20*time.Second, 20*time.Millisecond)
 
+	stranger := in.add(t, c, "/initech", "initech")
+	requireCode(t, c.Redeliver(t.Context(), id, stranger.ID), "invalid_request")
 	requireCode(t, c.Redeliver(t.Context(), "evt_none", endpoint.ID), "not_found")
 	requireCode(t, c.Redeliver(t.Context(), id, "whe_none"), "not_found")
 	require.NoError(t, r.Vault.DisableEndpoint(t.Context(), endpoint.ID, "webhook_gone", time.Now()))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -165,7 +164,7 @@ func (p *Pump) deliver(ctx context.Context, event vault.Event, known map[string]
 		known[event.Owner] = endpoints
 	}
 	for _, endpoint := range endpoints {
-		if len(endpoint.Types) > 0 && !slices.Contains(endpoint.Types, string(event.Type)) {
+		if !endpoint.Wants(event) {
 			continue
 		}
 		if err := p.limit.Wait(ctx); err != nil {

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -44,6 +45,14 @@ type Endpoint struct {
 	// DisabledAt is zero while it is in use; DisabledReason says why it is not.
 	DisabledAt     time.Time
 	DisabledReason string
+}
+
+// Gets reports whether the endpoint may be told of the event at all: one owner's never of another's.
+func (e Endpoint) Gets(event Event) bool { return e.Owner == "" || e.Owner == event.Owner }
+
+// Wants reports whether the endpoint is to be told of the event, unasked.
+func (e Endpoint) Wants(event Event) bool {
+	return e.Gets(event) && (len(e.Types) == 0 || slices.Contains(e.Types, string(event.Type)))
 }
 
 // EndpointSecret is one secret of an endpoint.

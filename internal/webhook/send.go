@@ -90,7 +90,8 @@ func (s *Sender) Send(ctx context.Context, target string, m Message) (Answer, er
 	request.Header.Set(standardwebhooks.HeaderWebhookID, m.ID)
 	request.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(m.At.Unix(), 10))
 	request.Header.Set(standardwebhooks.HeaderWebhookSignature, m.Signature)
-	transport := s.transport(s.loopback && connector.IsLoopback(u.Hostname()))
+	until, _ := ctx.Deadline()
+	transport := s.transport(s.loopback && connector.IsLoopback(u.Hostname()), until)
 	defer transport.CloseIdleConnections()
 	// The transport alone, without a client: that follows no redirect.
 	response, err := transport.RoundTrip(request)
@@ -105,8 +106,9 @@ func (s *Sender) Send(ctx context.Context, target string, m Message) (Answer, er
 	return Answer{Status: response.StatusCode, RetryAfter: retryAfter(response.Header.Get("Retry-After"), m.At)}, nil
 }
 
-// transport carries one request over a connection of its own, so that no two customers share one.
-func (s *Sender) transport(loopback bool) *http.Transport {
+// transport carries one request over a connection of its own, so that no two customers share one. The connection has an
+// end of its own, too: net/http no longer looks at the context after an answer that switches protocols.
+func (s *Sender) transport(loopback bool, until time.Time) *http.Transport {
 	dialer := &net.Dialer{Timeout: dialLimit, Control: oauth.DialControl(loopback)}
 	return &http.Transport{
 		Proxy:                  nil,
@@ -115,7 +117,16 @@ func (s *Sender) transport(loopback bool) *http.Transport {
 		MaxResponseHeaderBytes: maxHeaders,
 		TLSHandshakeTimeout:    tlsLimit,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, RootCAs: s.roots},
-		DialContext:            dialer.DialContext,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			if err := conn.SetDeadline(until); err != nil {
+				return nil, errors.Join(err, conn.Close())
+			}
+			return conn, nil
+		},
 	}
 }
 
