@@ -22,12 +22,14 @@ import (
 	"github.com/acme/connections/internal/config"
 	"github.com/acme/connections/internal/connections"
 	"github.com/acme/connections/internal/connector"
+	"github.com/acme/connections/internal/events"
 	"github.com/acme/connections/internal/keyring"
 	"github.com/acme/connections/internal/oauth"
 	"github.com/acme/connections/internal/reads"
 	"github.com/acme/connections/internal/reconcile"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/internal/web"
+	"github.com/acme/connections/internal/webhook"
 	"github.com/acme/connections/workflows"
 )
 
@@ -158,6 +160,8 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 		auditCtx, stopAudit := context.WithCancel(context.WithoutCancel(ctx))
 		var scheduling, auditing sync.WaitGroup
 		scheduling.Go(func() { reconcile.KeepSchedule(schedulingCtx, p.temporal, p.log) })
+		pump := events.NewPump(events.Config{Vault: p.vault, Deliver: p.connections().DeliverEvent, Log: p.log})
+		scheduling.Go(func() { pump.Run(schedulingCtx) })
 		scheduling.Go(func() {
 			if err := p.vault.Watch(schedulingCtx, vault.Watch{Changed: changes.Changed, Lost: changes.Lost, Ready: changes.Ready}); err != nil {
 				p.log.Error("changes in the vault are not heard: what waits for them polls", slog.Any("error", err))
@@ -228,7 +232,9 @@ func newWorker(o options, p *parts, acts *activities.Activities, handOut *activi
 	w.RegisterWorkflowWithOptions(workflows.Connection, workflow.RegisterOptions{Name: workflows.TypeConnection})
 	w.RegisterWorkflowWithOptions(workflows.Breaker, workflow.RegisterOptions{Name: workflows.TypeBreaker})
 	w.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.TypeReconcile})
+	w.RegisterWorkflowWithOptions(workflows.EventDelivery, workflow.RegisterOptions{Name: workflows.TypeEventDelivery})
 	acts.Register(w)
+	p.delivery().Register(w)
 	handOut.Register(w)
 	if o.has(roleActivity) {
 		w.RegisterNexusService(service)
@@ -237,6 +243,13 @@ func newWorker(o options, p *parts, acts *activities.Activities, handOut *activi
 	reconciler.HandoutsKept = p.handOut.AuditKept
 	reconciler.Register(w)
 	return w, nil
+}
+
+// delivery makes the activities that deliver events.
+func (p *parts) delivery() *activities.Delivery {
+	return activities.NewDelivery(activities.DeliveryConfig{
+		Vault: p.vault, Keys: p.keys.Vault, Sender: webhook.NewSender(p.settings.Loopback()), Log: p.log,
+	})
 }
 
 // serveWeb serves the pages; the returned function stops them.

@@ -68,11 +68,16 @@ type RecordInput struct {
 type FailureDetails struct {
 	// RetryAfterSeconds is the provider's wish; zero if it had none.
 	RetryAfterSeconds int64 `json:"retry_after_seconds,omitempty"`
-	// Because is why the integration is suspended ([ReasonSuspended]).
+	// Because is why the integration is suspended ([ReasonSuspended]), or why an event's last delivery failed
+	// ([ReasonWebhookGivenUp]).
 	Because Reason `json:"because,omitempty"`
 	// Unconfirmed is set if the provider refuses the grants of many connections at once: a refusal then counts only if
 	// it is repeated an hour later.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
 	// Status is that of the connection, in the errors of the activities for callers.
 	Status ConnectionStatus `json:"status,omitempty"`
+	// Attempts and StatusCode are those of an event's delivery so far: how often it was tried, and the HTTP status of the
+	// last answer.
+	Attempts   int `json:"attempts,omitempty"`
+	StatusCode int `json:"status_code,omitempty"`
 }

@@ -26,6 +26,14 @@ const (
 	// ReconcilerID is the id of the schedule that runs it, and the beginning of its workflows' ids.
 	ReconcilerID = "connections-reconciler"
 
+	// TypeEventDelivery is the workflow type of one event's delivery to one webhook endpoint ([EventDeliveryInput] →
+	// [DeliveryResult]). See [EventDelivery].
+	TypeEventDelivery = "EventDelivery"
+	// ActivityDeliverEvent tries to deliver an event.
+	ActivityDeliverEvent = "DeliverEvent"
+	// ActivityRecordDeadLetter notes that an event was not delivered.
+	ActivityRecordDeadLetter = "RecordDeadLetter"
+
 	// SignalCallback carries a [Callback] from the OAuth callback page.
 	SignalCallback = "callback"
 
@@ -108,6 +116,9 @@ func WorkflowID(connectionID string) string { return workflowIDPrefix + connecti
 
 // BreakerWorkflowID is the Temporal workflow id of an integration's breaker: "breaker/<integration>".
 func BreakerWorkflowID(integrationID string) string { return "breaker/" + integrationID }
+
+// EventWorkflowID is the Temporal workflow id of an event's delivery to an endpoint: "event/<event>/<endpoint>".
+func EventWorkflowID(eventID, endpointID string) string { return "event/" + eventID + "/" + endpointID }
 
 // ParseWorkflowID is the inverse of [WorkflowID].
 func ParseWorkflowID(workflowID string) (connectionID string, err error) {

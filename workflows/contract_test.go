@@ -44,6 +44,11 @@ func TestContractNames(t *testing.T) {
 		"EndOrphans":             workflows.ActivityEndOrphans,
 		"Tidy":                   workflows.ActivityTidy,
 
+		"EventDelivery":     workflows.TypeEventDelivery,
+		"DeliverEvent":      workflows.ActivityDeliverEvent,
+		"RecordDeadLetter":  workflows.ActivityRecordDeadLetter,
+		"event/evt_1/whe_2": workflows.EventWorkflowID("evt_1", "whe_2"),
+
 		"refresh-g7-f2":    workflows.RefreshUpdateID(7, 2),
 		"connection/con_1": workflows.WorkflowID("con_1"),
 	} {
@@ -84,7 +89,17 @@ func TestContractSchemas(t *testing.T) {
 		`{"consent_deadline":"2026-01-02T03:04:05Z"}`:  workflows.Reconnect{ConsentDeadline: at},
 		`{"request_id":"r","sealed_code":"AQ=="}`:      workflows.Callback{RequestID: "r", SealedCode: []byte{1}},
 		`{"request_id":"r","reason":"consent_denied"}`: workflows.Callback{RequestID: "r", Reason: workflows.ReasonConsentDenied},
-		`{}`: workflows.Pause{},
+		`{}`:                           workflows.Pause{},
+		`{"event":"e","endpoint":"w"}`: workflows.EventDeliveryInput{Event: "e", Endpoint: "w"},
+		`{"event":"e","endpoint":"w","since":"2026-01-02T03:04:05Z"}`: workflows.DeliverEventInput{
+			Event: "e", Endpoint: "w", Since: at,
+		},
+		`{"event":"e","endpoint":"w","attempts":10,"status_code":503,"reason":"webhook_refused"}`: workflows.DeadLetterInput{
+			Event: "e", Endpoint: "w", Attempts: 10, StatusCode: 503, Reason: workflows.ReasonWebhookRefused,
+		},
+		`{"outcome":"dead_letter","attempts":10,"status_code":503,"reason":"webhook_refused"}`: workflows.DeliveryResult{
+			Outcome: workflows.OutcomeDeadLetter, Attempts: 10, StatusCode: 503, Reason: workflows.ReasonWebhookRefused,
+		},
 	} {
 		got, err := json.Marshal(value)
 		require.NoError(t, err)

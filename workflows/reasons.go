@@ -75,6 +75,15 @@ const (
 	ReasonUnanswered         Reason = "unanswered"
 	ReasonInternal           Reason = "internal"
 
+	// What becomes of the delivery of an event.
+	ReasonWebhookUnreachable Reason = "webhook_unreachable"
+	ReasonWebhookRefused     Reason = "webhook_refused"
+	ReasonWebhookForbidden   Reason = "webhook_forbidden"
+	ReasonWebhookQueued      Reason = "webhook_queued"
+	ReasonWebhookGone        Reason = "webhook_gone"
+	ReasonWebhookDisabled    Reason = "webhook_disabled"
+	ReasonWebhookGivenUp     Reason = "webhook_given_up"
+
 	// Refusals to callers.
 	ReasonNotFound      Reason = "not_found"
 	ReasonNotReady      Reason = "not_ready"
@@ -144,6 +153,14 @@ func reasonTable() map[Reason]reasonFacts {
 		ReasonQueued:             {ClassTransient, "The provider's token endpoint is being asked as often as is good for it. It is this connection's turn soon."},
 		ReasonUnanswered:         {ClassTransient, "There was no answer in time. Check that a worker of Connections is running; what was asked can be asked again."},
 		ReasonInternal:           {ClassTransient, "Something unexpected went wrong inside the worker. Its log has the details."},
+
+		ReasonWebhookUnreachable: {ClassTransient, "The webhook's receiver cannot be reached, or does not answer within ten seconds. It is tried again for three days."},
+		ReasonWebhookRefused:     {ClassTransient, "The webhook's receiver answers with another status than 2xx. It is tried again for three days; redirects are not followed."},
+		ReasonWebhookForbidden:   {ClassTransient, "The webhook's host is not at a public address, so nothing is sent to it. Give the endpoint a host on the internet."},
+		ReasonWebhookQueued:      {ClassTransient, "As many webhooks are under way as is good for the receiver. It is this one's turn soon."},
+		ReasonWebhookGone:        {ClassPermanent, "The webhook's receiver says that it is gone for good (410), so its endpoint is disabled. Remove it, and add another one."},
+		ReasonWebhookDisabled:    {ClassPermanent, "The webhook's endpoint is disabled, so nothing is sent to it. Remove it, and add another one."},
+		ReasonWebhookGivenUp:     {ClassPermanent, "The webhook's receiver did not take the event in three days. Mend it, and send the event again with \"starter events redeliver\"."},
 
 		ReasonNotFound:      {ClassPermanent, "There is no such connection."},
 		ReasonNotReady:      {ClassPermanent, "The connection has no token yet: consent has not been given."},

@@ -18,6 +18,8 @@ const (
 	revokeLimit   = 7 * 24 * time.Hour
 	recordLimit   = 24 * time.Hour
 	probeLimit    = 5 * time.Minute
+	// deliverLimit is longer than the ladder of [NextDelivery] with all that a receiver may ask for besides.
+	deliverLimit = 7 * 24 * time.Hour
 )
 
 // HTTPLimit is the longest that one call at a provider takes; activities keep to it.
@@ -76,6 +78,11 @@ func recordRetries() temporal.RetryPolicy {
 	return temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, MaximumAttempts: untilTheLimit}
 }
 
+// deliverRetries are for attempts that were cut off: one that fails says itself when it is to be tried again.
+func deliverRetries() temporal.RetryPolicy {
+	return temporal.RetryPolicy{InitialInterval: 5 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Hour, MaximumAttempts: untilTheLimit}
+}
+
 // reconciling runs an activity of the reconciler: a piece of work of half a minute or so, that says where it is.
 func reconciling(ctx workflow.Context, summary, activity string, in any) workflow.Future {
 	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
@@ -93,9 +100,11 @@ func reconciling(ctx workflow.Context, summary, activity string, in any) workflo
 type failure struct {
 	reason     Reason
 	retryAfter time.Duration
-	// because and unconfirmed are those of [FailureDetails].
+	// because and unconfirmed are those of [FailureDetails], and so are attempts and statusCode.
 	because     Reason
 	unconfirmed bool
+	attempts    int
+	statusCode  int
 }
 
 // failureOf reads an activity's error. A nil error gives the zero failure.
@@ -112,6 +121,7 @@ func failureOf(err error) failure {
 	if app.HasDetails() && app.Details(&details) == nil {
 		f.retryAfter = time.Duration(details.RetryAfterSeconds) * time.Second
 		f.unconfirmed = details.Unconfirmed
+		f.attempts, f.statusCode = details.Attempts, details.StatusCode
 		if details.Because.Known() {
 			f.because = details.Because
 		}

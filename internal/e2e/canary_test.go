@@ -176,6 +176,11 @@ func TestCanary(t *testing.T) {
 		require.Equal(t, http.StatusNoContent, response.StatusCode)
 	}
 
+	// Somebody who is told of everything, and talks too much.
+	webhooks := newReceiver(t, s)
+	in.known.add("webhook secret", webhooks.endpoint.Secret)
+	webhooks.answerWith("canary-in-a-provider-text")
+
 	// Both grants, the second with an app of the customer's own.
 	code := s.view("connect", "sandbox", "--owner", "acme")
 	pages := in.consent(*code.ConnectURL)
@@ -318,9 +323,11 @@ func TestCanary(t *testing.T) {
 
 	require.GreaterOrEqual(t, len(in.known.known), 18, "the test knows what to look for")
 	executions := s.executions()
-	require.True(t, slices.ContainsFunc(executions, func(e execution) bool { return strings.HasPrefix(e.workflowID, "breaker/") }))
 	for _, id := range []string{callersID(code.ID), callersID(machine.ID), "sample/" + machine.ID, "sample-await/" + code.ID} {
 		require.True(t, slices.ContainsFunc(executions, func(e execution) bool { return e.workflowID == id }), "the callers' too: %s", id)
+	}
+	for _, kind := range []string{"breaker/", "event/"} {
+		require.True(t, slices.ContainsFunc(executions, func(e execution) bool { return strings.HasPrefix(e.workflowID, kind) }), kind)
 	}
 	for _, e := range executions {
 		content, err := protojson.Marshal(e.history)
@@ -339,6 +346,7 @@ func TestCanary(t *testing.T) {
 		}
 		require.NotContains(t, b.url.String(), "?")
 	}
+	in.search("the webhooks", []byte(webhooks.bodies()))
 	in.search("what the starter said", said.Bytes())
 	in.search("the worker's log", []byte(s.log.String()))
 	in.search("the callers' log", []byte(callersLog.String()))

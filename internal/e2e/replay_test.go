@@ -74,6 +74,7 @@ func (s *system) replayAll() {
 	replayer := worker.NewWorkflowReplayer()
 	replayer.RegisterWorkflowWithOptions(workflows.Breaker, workflow.RegisterOptions{Name: workflows.TypeBreaker})
 	replayer.RegisterWorkflowWithOptions(workflows.Connection, workflow.RegisterOptions{Name: workflows.TypeConnection})
+	replayer.RegisterWorkflowWithOptions(workflows.EventDelivery, workflow.RegisterOptions{Name: workflows.TypeEventDelivery})
 	replayer.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.TypeReconcile})
 	replayer.RegisterWorkflowWithOptions(sample.Contacts, workflow.RegisterOptions{Name: sample.TypeContacts})
 	replayer.RegisterWorkflowWithOptions(sample.Await, workflow.RegisterOptions{Name: sample.TypeAwait})

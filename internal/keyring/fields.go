@@ -29,3 +29,8 @@ func Verifier(requestID string) Field {
 func Code(requestID string) Field {
 	return Field{Kind: "auth_request", ID: requestID, Name: "code"}
 }
+
+// WebhookSecret is a secret with which an endpoint's webhooks are signed; keyset Vault.
+func WebhookSecret(endpointID string) Field {
+	return Field{Kind: "webhook_endpoint", ID: endpointID, Name: "secret"}
+}

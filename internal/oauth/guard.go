@@ -45,6 +45,12 @@ func control(loopback bool) func(network, address string, _ syscall.RawConn) err
 	}
 }
 
+// DialControl is the guard of every call, for net.Dialer.Control of other clients whose URLs somebody typed. With
+// loopback it lets through this machine and nothing else.
+func DialControl(loopback bool) func(network, address string, conn syscall.RawConn) error {
+	return control(loopback)
+}
+
 // Resolver is the part of [net.Resolver] that CheckHost asks.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)

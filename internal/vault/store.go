@@ -41,6 +41,8 @@ type Store interface {
 	KeyChecks
 	Audit
 	Access
+	Events
+	Webhooks
 
 	// Ping reports whether the vault can be reached.
 	Ping(ctx context.Context) error

@@ -74,7 +74,10 @@ func newEngine() (*engine, error) {
 	})
 	e.worker.RegisterWorkflowWithOptions(workflows.Connection, workflow.RegisterOptions{Name: workflows.TypeConnection})
 	e.worker.RegisterWorkflowWithOptions(workflows.Breaker, workflow.RegisterOptions{Name: workflows.TypeBreaker})
+	e.worker.RegisterWorkflowWithOptions(workflows.EventDelivery, workflow.RegisterOptions{Name: workflows.TypeEventDelivery})
 	for name, function := range map[string]any{
+		workflows.ActivityDeliverEvent:      e.rigs.DeliverEvent,
+		workflows.ActivityRecordDeadLetter:  e.rigs.RecordDeadLetter,
 		workflows.ActivityExchange:          e.rigs.Exchange,
 		workflows.ActivityClientCredentials: e.rigs.ClientCredentials,
 		workflows.ActivityRefresh:           e.rigs.Refresh,

@@ -24,6 +24,7 @@ import (
 	"github.com/acme/connections/internal/sandbox"
 	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/internal/vault/sqlitevault"
+	"github.com/acme/connections/internal/webhook"
 	"github.com/acme/connections/workflows"
 )
 
@@ -107,6 +108,9 @@ func New(t testing.TB, o Options) *Rig {
 		HandedOut: r.Ledger.Add, Now: r.Clock.Now, ParkAttempt: o.ParkAttempt, MaxWaiting: o.MaxWaiting,
 	})
 	m.handOut = r.HandOut
+	m.delivery = activities.NewDelivery(activities.DeliveryConfig{
+		Vault: r.Vault, Keys: r.Keys.Vault, Sender: webhook.NewSender(true), Log: r.Log,
+	})
 	e.rigs.add(m)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)

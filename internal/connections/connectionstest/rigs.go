@@ -16,12 +16,16 @@ type rigs struct {
 	list []*member
 }
 
-var _ workflows.Activities = (*rigs)(nil)
+var (
+	_ workflows.Activities      = (*rigs)(nil)
+	_ workflows.EventActivities = (*rigs)(nil)
+)
 
 type member struct {
 	vault      vault.Store
 	activities *activities.Activities
 	handOut    *activities.HandOut
+	delivery   *activities.Delivery
 	calls      sync.WaitGroup
 	// ids are those of connections that were found in the vault before: it may be away since.
 	ids sync.Map
@@ -158,4 +162,37 @@ func (r *rigs) AwaitToken(ctx context.Context, in workflows.TokenRequest) (workf
 	}
 	defer m.calls.Done()
 	return m.handOut.AwaitToken(ctx, in)
+}
+
+// ofEvent finds the rig of an event, and counts a call of it.
+func (r *rigs) ofEvent(ctx context.Context, id string) (*member, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, m := range r.list {
+		if _, err := m.vault.Event(ctx, id); err == nil {
+			m.calls.Add(1)
+			return m, nil
+		}
+	}
+	return nil, activities.Failure(workflows.ReasonNotFound)
+}
+
+// DeliverEvent implements workflows.EventActivities.
+func (r *rigs) DeliverEvent(ctx context.Context, in workflows.DeliverEventInput) (workflows.DeliveryResult, error) {
+	m, err := r.ofEvent(ctx, in.Event)
+	if err != nil {
+		return workflows.DeliveryResult{}, err
+	}
+	defer m.calls.Done()
+	return m.delivery.DeliverEvent(ctx, in)
+}
+
+// RecordDeadLetter implements workflows.EventActivities.
+func (r *rigs) RecordDeadLetter(ctx context.Context, in workflows.DeadLetterInput) error {
+	m, err := r.ofEvent(ctx, in.Event)
+	if err != nil {
+		return err
+	}
+	defer m.calls.Done()
+	return m.delivery.RecordDeadLetter(ctx, in)
 }

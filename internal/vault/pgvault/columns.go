@@ -43,6 +43,8 @@ const (
 		code, created_at, expires_at, consumed_at, captured, inputs, granted_scopes, outcome`
 	integrationColumns = `id, owner, connector, client_id, secrets, scopes, policy, updated_at`
 	breakerColumns     = `integration_id, open, cause, reason, opened_at, next_probe_at, opens`
+	eventColumns       = `sequence, id, type, connection_id, connector, owner, status, reason, at, dispatched_at`
+	endpointColumns    = `id, owner, url, types, secrets, version, created_at, disabled_at, disabled_reason`
 )
 
 func scanConnection(row pgx.CollectableRow) (vault.Connection, error) {
@@ -95,6 +97,20 @@ func scanBreaker(row pgx.CollectableRow) (vault.Breaker, error) {
 	err := row.Scan(&b.IntegrationID, &b.Open, &b.Cause, &b.Reason, (*instant)(&b.OpenedAt),
 		(*instant)(&b.NextProbeAt), &b.Opens)
 	return b, err
+}
+
+func scanEvent(row pgx.CollectableRow) (vault.Event, error) {
+	var e vault.Event
+	err := row.Scan(&e.Sequence, &e.ID, &e.Type, &e.ConnectionID, &e.Connector, &e.Owner, &e.Status, &e.Reason,
+		(*instant)(&e.At), (*instant)(&e.DispatchedAt))
+	return e, err
+}
+
+func scanEndpoint(row pgx.CollectableRow) (vault.Endpoint, error) {
+	var e vault.Endpoint
+	err := row.Scan(&e.ID, &e.Owner, &e.URL, &e.Types, &e.Secrets, &e.Version, (*instant)(&e.CreatedAt),
+		(*instant)(&e.DisabledAt), &e.DisabledReason)
+	return e.Normalize(), err
 }
 
 // breakerDocument is a whole row of breakers in one value, where a statement has room for no more.

@@ -35,9 +35,9 @@ func (i *instant) Scan(value any) error {
 }
 
 // document is a map or a list in a column of JSON; what points to nil is NULL.
-type document[T map[string]string | []string | [][]byte] struct{ content *T }
+type document[T map[string]string | []string | [][]byte | []vault.EndpointSecret] struct{ content *T }
 
-func doc[T map[string]string | []string | [][]byte](content *T) document[T] {
+func doc[T map[string]string | []string | [][]byte | []vault.EndpointSecret](content *T) document[T] {
 	return document[T]{content}
 }
 
@@ -78,6 +78,8 @@ const (
 		code, created_at, expires_at, consumed_at, captured, inputs, granted_scopes, outcome`
 	integrationColumns = `id, owner, connector, client_id, secrets, scopes, policy, updated_at`
 	breakerColumns     = `integration_id, open, cause, reason, opened_at, next_probe_at, opens`
+	eventColumns       = `sequence, id, type, connection_id, connector, owner, status, reason, at, dispatched_at`
+	endpointColumns    = `id, owner, url, types, secrets, version, created_at, disabled_at, disabled_reason`
 )
 
 func scanConnection(r row) (vault.Connection, error) {
@@ -124,6 +126,20 @@ func scanBreaker(r row) (vault.Breaker, error) {
 	err := r.Scan(&b.IntegrationID, &b.Open, &b.Cause, &b.Reason, (*instant)(&b.OpenedAt),
 		(*instant)(&b.NextProbeAt), &b.Opens)
 	return b, err
+}
+
+func scanEvent(r row) (vault.Event, error) {
+	var e vault.Event
+	err := r.Scan(&e.Sequence, &e.ID, &e.Type, &e.ConnectionID, &e.Connector, &e.Owner, &e.Status, &e.Reason,
+		(*instant)(&e.At), (*instant)(&e.DispatchedAt))
+	return e, err
+}
+
+func scanEndpoint(r row) (vault.Endpoint, error) {
+	var e vault.Endpoint
+	err := r.Scan(&e.ID, &e.Owner, &e.URL, doc(&e.Types), doc(&e.Secrets), &e.Version, (*instant)(&e.CreatedAt),
+		(*instant)(&e.DisabledAt), &e.DisabledReason)
+	return e.Normalize(), err
 }
 
 func scanText(r row) (text string, err error) {

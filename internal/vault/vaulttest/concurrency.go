@@ -41,6 +41,8 @@ func RunConcurrency(t *testing.T, fresh func(t *testing.T) Database) {
 		"MarkReadOrErase":    testMarkReadOrEraseRace,
 		"BeginOrOpen":        testBeginOrOpenRace,
 		"RecordHandouts":     testHandoutsRace,
+		"ClaimEvents":        testClaimRace,
+		"EventOnce":          testEventRace,
 		"Watch":              testWatch,
 		"WatchMany":          testWatchMany,
 		"WatchOnlyChanges":   testWatchOnlyChanges,

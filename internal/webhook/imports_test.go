@@ -1,0 +1,12 @@
+package webhook_test
+
+import (
+	"testing"
+
+	"github.com/acme/connections/internal/deptest"
+)
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	deptest.MayReach(t, "internal/connector", "internal/oauth", "internal/secret")
+}
