@@ -175,8 +175,8 @@ func (t *table) counted(f *Fault) error {
 	return f
 }
 
-// bounded lets no record be longer than MaxRecord, whatever its quotation marks say. taken is how much the records that
-// are read have taken.
+// bounded lets no record be much longer than MaxRecord, whatever its quotation marks say. taken is how much the records
+// that are read have taken.
 type bounded struct {
 	source io.Reader
 	taken  func() int64
@@ -184,11 +184,12 @@ type bounded struct {
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
-	// The parser reads ahead by no more than it asks for at a time.
-	if b.given-b.taken() > MaxRecord+int64(len(p)) {
+	// Parsers read on only when what they have is no whole record.
+	if b.given-b.taken() > MaxRecord {
 		return 0, &Fault{Line: 1, Sentence: fmt.Sprintf("The record is longer than %d KiB: is a quotation mark or a bracket not closed? What follows cannot be read.", MaxRecord>>10), Last: true}
 	}
-	n, err := b.source.Read(p)
+	const most = 32 << 10
+	n, err := b.source.Read(p[:min(len(p), most)])
 	b.given += int64(n)
 	return n, err
 }

@@ -53,9 +53,7 @@ func (n *nango) next() (Record, error) {
 			return Record{}, n.fault(err)
 		}
 	}
-	more := n.decoder.More()
-	line := n.newlines.lineAt(n.decoder.InputOffset())
-	if n.inArray && !more {
+	if n.inArray && !n.decoder.More() {
 		if _, err := n.decoder.Token(); err != nil {
 			return Record{}, n.fault(err)
 		}
@@ -65,6 +63,7 @@ func (n *nango) next() (Record, error) {
 	if err := n.decoder.Decode(&object); err != nil {
 		return Record{}, n.fault(err)
 	}
+	line := n.newlines.lineAt(n.decoder.InputOffset() - int64(len(object)))
 	if err := isText(object, line); err != nil {
 		return Record{}, err
 	}
