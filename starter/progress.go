@@ -60,12 +60,20 @@ func (p *progress) draw(line string) {
 
 func (p *progress) line(records, failed int64, took time.Duration) string {
 	var line strings.Builder
-	if share := p.share(); share >= 0 {
+	share := p.share()
+	if share >= 0 && p.terminal {
 		const width = 24
 		full := int(share * width)
-		_, _ = fmt.Fprintf(&line, "[%s%s] %3.0f %%  ", strings.Repeat("#", full), strings.Repeat(".", width-full), share*100)
+		_, _ = fmt.Fprintf(&line, "[%s%s] ", strings.Repeat("#", full), strings.Repeat(".", width-full))
+	}
+	if share >= 0 {
+		_, _ = fmt.Fprintf(&line, "%3.0f %%  ", share*100)
 	}
 	_, _ = fmt.Fprintf(&line, "%d records, %d failed, %.0f/s", records, failed, float64(records)/max(took.Seconds(), 0.001))
+	if share > 0 && share < 1 {
+		left := time.Duration(float64(took) * (1 - share) / share)
+		_, _ = fmt.Fprintf(&line, ", %s left", left.Round(time.Second))
+	}
 	return line.String()
 }
 

@@ -3,6 +3,7 @@ package connections
 import (
 	"context"
 	"errors"
+	"time"
 
 	"go.temporal.io/api/serviceerror"
 
@@ -57,8 +58,9 @@ func (i *importer) known(ctx context.Context, p *plan, held vault.Connection) (i
 	case p.replacing, status == workflows.StatusNeedsReauth && i.options.Replace:
 		return i.replace(ctx, p, held)
 	}
-	// A run that was cut off may have left the row without its workflow.
-	if fresh := held.Generation == 1 && held.StatusSeq == importedSeq && status == workflows.StatusActive; fresh && !i.options.DryRun {
+	// A run that was cut off may have left the row without its workflow. What is older is the reconciler's.
+	untouched := held.Generation == 1 && held.StatusSeq == importedSeq && status == workflows.StatusActive
+	if untouched && i.client.Now().Sub(held.CreatedAt) < leftToReconciler && !i.options.DryRun {
 		if err := i.ensureStarted(ctx, p.connector, held); err != nil {
 			return 0, err
 		}
@@ -72,6 +74,9 @@ func (i *importer) known(ctx context.Context, p *plan, held vault.Connection) (i
 		return importAlreadyThere, nil
 	}
 }
+
+// leftToReconciler is the age from which on the reconciler has looked at a row, which it does every five minutes.
+const leftToReconciler = 15 * time.Minute
 
 // importedSeq is the place of an imported connection's first status in the order of changes.
 const importedSeq = 1
