@@ -33,6 +33,9 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
+// errReported ends a verb as failed that has said why.
+var errReported = errors.New("failed, as reported")
+
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -47,6 +50,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a.close()
 	if err == nil {
 		return 0
+	}
+	if errors.Is(err, errReported) {
+		return exitFailed
 	}
 	code := codeOf(err)
 	if a.json() || wantsJSON(args) {
@@ -161,7 +167,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a person must consent (again).`,
 			(*connections.Client).Resume),
 		driveCommand(a, "disconnect", "Revoke at the provider and erase all secrets", "No token is handed out from here on. The provider is asked to revoke, for up to seven days; then every secret is erased and the workflow ends.",
 			(*connections.Client).Disconnect),
-		explainCommand(a), connectorsCommand(a), integrationsCommand(a), keysetCommand(a), reconcileCommand(a), eventsCommand(a), sampleCommand(a),
+		importCommand(a), explainCommand(a), connectorsCommand(a), integrationsCommand(a), keysetCommand(a), reconcileCommand(a),
+		eventsCommand(a), sampleCommand(a),
 	)
 	return root
 }

@@ -120,3 +120,26 @@ func (c Connector) told() map[string]bool {
 	}
 	return names
 }
+
+// AcceptMetadata reports whether the connector keeps metadata of that name, and whether it would keep this value: for
+// metadata that does not come from the provider itself.
+func (c Connector) AcceptMetadata(name, value string) (known, accepted bool) {
+	captures := slices.Clone(c.Metadata)
+	for _, step := range c.Steps {
+		captures = append(captures, step.Metadata...)
+	}
+	for _, capture := range captures {
+		if capture.Name() == name {
+			known, accepted = true, accepted || capture.Accept(value)
+		}
+	}
+	if c.Callback != nil {
+		for _, v := range c.Callback.Capture {
+			if v.Name() == name {
+				kept, ok := v.Accept(value)
+				known, accepted = true, accepted || (ok && kept == value)
+			}
+		}
+	}
+	return known, accepted
+}

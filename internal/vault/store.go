@@ -54,6 +54,9 @@ type Store interface {
 type Connections interface {
 	// CreateConnection inserts a row without tokens (ErrExists).
 	CreateConnection(ctx context.Context, c Connection) error
+	// ImportConnection inserts a row together with the tokens that it has had elsewhere, as its first generation, in one
+	// transaction (ErrExists). What c.Generation says is of no matter.
+	ImportConnection(ctx context.Context, c Connection) error
 	// Connection reads a row, sealed tokens included (ErrNotFound).
 	Connection(ctx context.Context, id string) (Connection, error)
 	// ListConnections returns rows in order of id, without sealed tokens.

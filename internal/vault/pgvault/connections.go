@@ -28,6 +28,22 @@ func (s *Store) CreateConnection(ctx context.Context, c vault.Connection) error 
 	return failure("create connection", err)
 }
 
+// ImportConnection implements vault.Connections.
+func (s *Store) ImportConnection(ctx context.Context, c vault.Connection) error {
+	c = c.Normalize()
+	_, err := s.pool.Exec(ctx, `
+		INSERT INTO connections (id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
+			requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
+			created_at, updated_at, policy, chosen_scopes, consented_at, issued_at, expires_at, access_token, refresh_token)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1, 0, $16, $17, clock_timestamp(), $18, $19,
+			$20, $21, $22, $23, $24)`,
+		c.ID, c.Owner, c.Connector, c.IntegrationID, c.Grant, c.EndUser, c.Tags, c.Inputs, c.Metadata,
+		c.RequestedScopes, c.GrantedScopes, c.Status, c.Reason, c.StatusSeq, instant(c.StatusAt), c.TokenType,
+		instant(c.CreatedAt), c.Policy, c.ChosenScopes, instant(c.ConsentedAt), instant(c.IssuedAt), instant(c.ExpiresAt),
+		c.AccessToken, c.RefreshToken)
+	return failure("import connection", err)
+}
+
 // Connection implements vault.Connections.
 func (s *Store) Connection(ctx context.Context, id string) (vault.Connection, error) {
 	rows, err := s.pool.Query(ctx, `SELECT `+connectionColumns+` FROM connections WHERE id = $1`, id)

@@ -26,6 +26,21 @@ func (s *Store) CreateConnection(ctx context.Context, c vault.Connection) error 
 	return failure("create connection", err)
 }
 
+// ImportConnection implements vault.Connections.
+func (s *Store) ImportConnection(ctx context.Context, c vault.Connection) error {
+	c = c.Normalize()
+	_, err := s.exec(ctx, `
+		INSERT INTO connections (id, owner, connector, integration_id, grant_type, end_user, tags, inputs, metadata,
+			requested_scopes, granted_scopes, status, reason, status_seq, status_at, generation, failures, token_type,
+			created_at, updated_at, policy, chosen_scopes, consented_at, issued_at, expires_at, access_token, refresh_token)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.ID, c.Owner, c.Connector, c.IntegrationID, c.Grant, c.EndUser, doc(&c.Tags), doc(&c.Inputs),
+		doc(&c.Metadata), doc(&c.RequestedScopes), doc(&c.GrantedScopes), c.Status, c.Reason, c.StatusSeq,
+		instant(c.StatusAt), c.TokenType, instant(c.CreatedAt), instant(clock()), c.Policy, doc(&c.ChosenScopes),
+		instant(c.ConsentedAt), instant(c.IssuedAt), instant(c.ExpiresAt), c.AccessToken, c.RefreshToken)
+	return failure("import connection", err)
+}
+
 // Connection implements vault.Connections.
 func (s *Store) Connection(ctx context.Context, id string) (vault.Connection, error) {
 	c, err := scanConnection(s.read.QueryRowContext(ctx,
