@@ -53,6 +53,8 @@ type Connection struct {
 // ConnectionFilter selects rows; empty fields select all.
 type ConnectionFilter struct {
 	Owner, Connector, Status, IntegrationID string
+	// Tags are tags that a connection must all have.
+	Tags map[string]string
 	// After is the id to go on from, exclusive.
 	After string
 	// Limit is capped at 1,000; 0 means 100.

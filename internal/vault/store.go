@@ -40,6 +40,8 @@ type Store interface {
 	Reconciliation
 	KeyChecks
 	Audit
+	APIKeys
+	Idempotency
 	Access
 
 	// Ping reports whether the vault can be reached.
