@@ -29,3 +29,8 @@ func Verifier(requestID string) Field {
 func Code(requestID string) Field {
 	return Field{Kind: "auth_request", ID: requestID, Name: "code"}
 }
+
+// Answer is what a request to the API was answered, under its API key and the hash of its idempotency key; keyset Vault.
+func Answer(keyID, hash string) Field {
+	return Field{Kind: "api_request", ID: keyID + ":" + hash, Name: "response"}
+}
