@@ -67,7 +67,7 @@ func (a *app) open(ctx context.Context) (*connections.Client, error) {
 		return nil, err
 	}
 	if settings.Dev == nil && settings.DatabaseURL == "" {
-		return nil, fmt.Errorf("found no data directory at %s and no %s: start \"go run ./worker --dev\" first, name its directory with --data-dir, or set the environment (see \"starter --help\")", a.dataDir, config.EnvDatabaseURL)
+		return nil, noVault(a.dataDir)
 	}
 	if settings.BaseURL == "" {
 		return nil, fmt.Errorf("no base URL: set %s as the worker has it", config.EnvBaseURL)
@@ -90,6 +90,23 @@ func (a *app) open(ctx context.Context) (*connections.Client, error) {
 		Temporal: a.temporal, Vault: a.vault, Keys: keys, Catalogue: catalogue,
 		BaseURL: settings.BaseURL, Now: time.Now, Loopback: settings.Loopback(),
 	}), nil
+}
+
+// openVault connects to the vault alone: no keyset and no Temporal are needed for what is in it as hashes only.
+func (a *app) openVault(ctx context.Context) (vault.Store, error) {
+	settings, err := config.Load(a.dataDir)
+	if err != nil {
+		return nil, err
+	}
+	if settings.Dev == nil && settings.DatabaseURL == "" {
+		return nil, noVault(a.dataDir)
+	}
+	a.vault, err = settings.OpenVault(ctx, false)
+	return a.vault, err
+}
+
+func noVault(dataDir string) error {
+	return fmt.Errorf("found no data directory at %s and no %s: start \"go run ./worker --dev\" first, name its directory with --data-dir, or set the environment (see \"starter --help\")", dataDir, config.EnvDatabaseURL)
 }
 
 // print writes JSON.

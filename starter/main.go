@@ -161,7 +161,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a person must consent (again).`,
 			(*connections.Client).Resume),
 		driveCommand(a, "disconnect", "Revoke at the provider and erase all secrets", "No token is handed out from here on. The provider is asked to revoke, for up to seven days; then every secret is erased and the workflow ends.",
 			(*connections.Client).Disconnect),
-		explainCommand(a), connectorsCommand(a), integrationsCommand(a), keysetCommand(a), reconcileCommand(a),
+		explainCommand(a), connectorsCommand(a), integrationsCommand(a), keysetCommand(a), reconcileCommand(a), apiKeysCommand(a),
 	)
 	return root
 }

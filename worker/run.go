@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -19,6 +20,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/acme/connections/activities"
+	"github.com/acme/connections/internal/api"
 	"github.com/acme/connections/internal/config"
 	"github.com/acme/connections/internal/connections"
 	"github.com/acme/connections/internal/connector"
@@ -217,7 +219,7 @@ func newWorker(o options, p *parts, acts *activities.Activities, handOut *activi
 	return w, nil
 }
 
-// serveWeb serves the pages; the returned function stops them.
+// serveWeb serves the pages and the API; the returned function stops them.
 func serveWeb(ctx context.Context, p *parts, listener net.Listener, working *atomic.Bool, failed chan<- error) (stop func(), err error) {
 	pages, err := web.New(web.Config{
 		Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue,
@@ -228,7 +230,11 @@ func serveWeb(ctx context.Context, p *parts, listener net.Listener, working *ato
 	if err != nil {
 		return nil, err
 	}
-	server := newHTTPServer(ctx, pages, p.log)
+	programs, err := api.New(api.Config{Connections: p.connections(), Log: p.log})
+	if err != nil {
+		return nil, err
+	}
+	server := newHTTPServer(ctx, besidePages(pages, programs), p.log)
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("the web role failed: %w", err)
@@ -241,7 +247,20 @@ func serveWeb(ctx context.Context, p *parts, listener net.Listener, working *ato
 			_ = server.Close()
 		}
 		pages.Close()
+		programs.Close()
 	}, nil
+}
+
+// besidePages hands what is below the API's root to the API. Nothing of the pages' is in its way: their cookies, their
+// limits and their errors are for browsers.
+func besidePages(pages, programs http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, api.Root) {
+			programs.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	})
 }
 
 // newHTTPServer bounds everything that a client may take its time with.
