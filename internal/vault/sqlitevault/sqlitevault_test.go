@@ -40,7 +40,7 @@ func dump(t *testing.T, path string) string {
 	var all strings.Builder
 	for _, table := range []string{
 		"connections", "attempts", "links", "auth_requests", "integrations", "connectors", "key_checks", "breakers",
-		"breaker_failures", "reads", "waiters", "handouts", "api_keys", "api_requests", "changes",
+		"breaker_failures", "reads", "waiters", "handouts", "api_keys", "api_requests", "changes", "connect_sessions", "session_openings",
 	} {
 		dumpTable(t, &all, store, table)
 	}
