@@ -86,7 +86,7 @@ type (
 		ID string `path:"id" maxLength:"64" doc:"The connection's id." example:"con_06eg2v0000000000000000000"`
 	}
 	createInput struct {
-		onceInput
+		Once
 		Body NewConnection
 	}
 	createdOutput struct {
@@ -97,7 +97,7 @@ type (
 		Owner     string   `query:"owner" maxLength:"200" doc:"Only this owner's."`
 		Connector string   `query:"connector" maxLength:"200" doc:"Only of this connector."`
 		Status    string   `query:"status" enum:"pending,active,degraded,needs_reauth,paused,disconnecting,disconnected,expired" doc:"Only in this status."`
-		Tags      []string `query:"tag,explode" maxItems:"10" doc:"Only with this tag, as name:value; may be given several times." example:"[\"team:sales\"]"`
+		Tags      []string `query:"tag,explode" nullable:"false" maxItems:"10" doc:"Only with this tag, as name:value; may be given several times." example:"[\"team:sales\"]"`
 		Cursor    string   `query:"cursor" maxLength:"200" doc:"The next_cursor of the page before."`
 		Limit     int      `query:"limit" minimum:"1" maximum:"200" default:"50"`
 	}
@@ -169,7 +169,7 @@ func (s *Server) createConnection(ctx context.Context, in *createInput) (*create
 	if err != nil {
 		return nil, err
 	}
-	made, replayed, err := once(ctx, s, "create-connection", in.onceInput, func(ctx context.Context) (Connection, error) {
+	made, replayed, err := once(ctx, s, "create-connection", in.Once, in.Body, func(ctx context.Context) (Connection, error) {
 		created, err := s.Connections.Create(ctx, connections.CreateRequest{
 			Connector: in.Body.Connector, Owner: owner, Grant: workflows.Grant(in.Body.Grant), ClientID: in.Body.ClientID,
 			ClientSecret: secret.New(in.Body.ClientSecret), Scopes: in.Body.Scopes, Inputs: in.Body.Inputs,

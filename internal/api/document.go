@@ -74,8 +74,23 @@ func (s *Server) Document() ([]byte, error) {
 	return document, nil
 }
 
+// openAnswers lets answers have members that the document does not name: a later version may add some. What is sent to
+// us may have none, so that a misspelt one is not silently without effect.
+func (s *Server) openAnswers() {
+	for name, schema := range s.huma.OpenAPI().Components.Schemas.Map() {
+		switch name {
+		case "NewConnection", "NewConnectSession", "NewIntegration", "Reconnect":
+		default:
+			if closed, ok := schema.AdditionalProperties.(bool); ok && !closed {
+				schema.AdditionalProperties = nil
+			}
+		}
+	}
+}
+
 // serveDocument serves the document, which needs no key: it holds nothing that the README does not.
 func (s *Server) serveDocument() error {
+	s.openAnswers()
 	asJSON, err := s.Document()
 	if err != nil {
 		return err

@@ -28,15 +28,14 @@ const (
 	claimPoll = 50 * time.Millisecond
 )
 
-// onceHeaders are what creations take and answer.
-type onceInput struct {
+// Once is what creations take. It is exported for the library, which reads its tags.
+type Once struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"Makes the request safe to repeat: within 24 hours, the same key with the same body creates nothing more, and is answered as the first time. A random UUID will do."`
-	RawBody        []byte
 }
 
 // once creates something, or answers what was created under the same Idempotency-Key. What it keeps is sealed: it may
 // hold a connect link.
-func once[T any](ctx context.Context, s *Server, operation string, in onceInput, create func(context.Context) (T, error)) (made T, replayed bool, err error) {
+func once[T any](ctx context.Context, s *Server, operation string, in Once, body any, create func(context.Context) (T, error)) (made T, replayed bool, err error) {
 	// Who gives up waiting leaves nothing half made.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handleLimit)
 	defer cancel()
@@ -44,7 +43,10 @@ func once[T any](ctx context.Context, s *Server, operation string, in onceInput,
 		made, err = create(ctx)
 		return made, false, err
 	}
-	start := s.requestStart(ctx, operation, in)
+	start, err := s.requestStart(ctx, operation, in.IdempotencyKey, body)
+	if err != nil {
+		return made, false, err
+	}
 	sealed, err := s.claim(ctx, start)
 	if err != nil {
 		return made, false, err
@@ -66,12 +68,16 @@ func once[T any](ctx context.Context, s *Server, operation string, in onceInput,
 	return made, false, nil
 }
 
-// requestStart claims for the API key. The hash of the request is salted with the idempotency key, of which the vault
+// requestStart claims for the API key. Two requests are the same if their bodies mean the same. The hash of the request is salted with the idempotency key, of which the vault
 // has but a hash: what is short in a body cannot be guessed from it.
-func (s *Server) requestStart(ctx context.Context, operation string, in onceInput) vault.RequestStart {
-	key := sha256.Sum256([]byte(in.IdempotencyKey))
+func (s *Server) requestStart(ctx context.Context, operation, idempotencyKey string, body any) (vault.RequestStart, error) {
+	content, err := json.Marshal(body)
+	if err != nil {
+		return vault.RequestStart{}, errors.New("the request cannot be encoded")
+	}
+	key := sha256.Sum256([]byte(idempotencyKey))
 	request := sha256.New()
-	for _, part := range [][]byte{[]byte(in.IdempotencyKey), []byte(operation), in.RawBody} {
+	for _, part := range [][]byte{[]byte(idempotencyKey), []byte(operation), content} {
 		_ = binary.Write(request, binary.BigEndian, int64(len(part)))
 		_, _ = request.Write(part)
 	}
@@ -79,7 +85,7 @@ func (s *Server) requestStart(ctx context.Context, operation string, in onceInpu
 	return vault.RequestStart{
 		KeyID: callerOf(ctx).KeyID, Hash: key[:], Request: request.Sum(nil), Claim: uuid.NewString(), Lease: claimLease,
 		At: now, ExpiresAt: now.Add(idempotencyLife),
-	}
+	}, nil
 }
 
 func answerField(r vault.RequestStart) keyring.Field {

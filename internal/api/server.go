@@ -89,6 +89,7 @@ func New(c Config) (*Server, error) {
 		limits: newLimiters(c.Reads, c.Writes),
 	}
 	s.huma = humago.New(s.mux, s.document())
+	s.addSessions()
 	s.addConnections()
 	s.addToken()
 	s.addConnectors()
