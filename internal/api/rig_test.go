@@ -35,9 +35,11 @@ const patience = 20 * time.Second
 // rig is the API on a real HTTP server, with everything real behind it.
 type rig struct {
 	*connectionstest.Rig
-	t    testing.TB
-	base string
-	api  *api.Server
+	t     testing.TB
+	base  string
+	api   *api.Server
+	vault vault.Store
+	now   func() time.Time
 }
 
 func newRig(t testing.TB, change ...func(*api.Config)) *rig {
@@ -45,6 +47,7 @@ func newRig(t testing.TB, change ...func(*api.Config)) *rig {
 	server := httptest.NewUnstartedServer(nil)
 	r := &rig{t: t, base: "http://" + server.Listener.Addr().String()}
 	r.Rig = connectionstest.New(t, connectionstest.Options{BaseURL: r.base})
+	r.vault, r.now = r.Vault, r.Clock.Now
 	config := api.Config{Connections: r.Client, Log: r.Log}
 	for _, f := range change {
 		f(&config)
@@ -67,7 +70,7 @@ func (r *rig) key(owner string, scopes ...string) string {
 	if scopes == nil {
 		scopes = slices.Collect(maps.Keys(apikey.Scopes()))
 	}
-	_, text, err := apikey.Create(r.t.Context(), r.Client.Vault, apikey.Request{Owner: owner, Scopes: scopes}, r.Clock.Now())
+	_, text, err := apikey.Create(r.t.Context(), r.vault, apikey.Request{Owner: owner, Scopes: scopes}, r.now())
 	require.NoError(r.t, err)
 	return text.Reveal()
 }
@@ -129,7 +132,7 @@ func (r *rig) ask(key, method, path string, body any, headers ...string) answer 
 func (r *rig) checkAnswer(what string, a answer) {
 	r.t.Helper()
 	for name, want := range map[string]string{
-		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
+		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 	} {
 		require.Equal(r.t, want, a.header.Get(name), "%s: %s", what, name)
 	}
@@ -178,5 +181,3 @@ func (r *rig) token(id string) string {
 	require.NoError(r.t, err)
 	return token.Text.Reveal()
 }
-
-var _ vault.APIKeys = vault.Store(nil)

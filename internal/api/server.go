@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -52,7 +53,7 @@ const (
 // Server serves the API. Close it after the HTTP server has shut down.
 type Server struct {
 	Config
-	secure  bool
+	headers http.Header
 	mux     *http.ServeMux
 	huma    huma.API
 	tokens  *tokens.Engine
@@ -80,7 +81,7 @@ func New(c Config) (*Server, error) {
 	}
 	useProblems()
 	s := &Server{
-		Config: c, secure: base.Scheme == "https", mux: http.NewServeMux(),
+		Config: c, headers: headersOf(base), mux: http.NewServeMux(),
 		tokens: tokens.New(tokens.Config{
 			Vault: c.Connections.Vault, Access: c.Connections.Keys.Access, Temporal: c.Connections.Temporal,
 			Caller: "api", Now: c.Connections.Now, Log: c.Log,
@@ -104,6 +105,17 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
+// headersOf are what every answer carries. The lists are shared by all answers: their values are set anew, never changed.
+func headersOf(base *url.URL) http.Header {
+	h := http.Header{
+		"Cache-Control": {"no-store"}, "Referrer-Policy": {"no-referrer"}, "X-Content-Type-Options": {"nosniff"},
+	}
+	if base.Scheme == "https" {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	return h
+}
+
 // Close writes what was counted, and ends what runs behind the requests.
 func (s *Server) Close() {
 	s.stop()
@@ -116,16 +128,10 @@ func (s *Server) Close() {
 // ServeHTTP implements http.Handler. Every answer has the headers, errors included; browsers of other origins are given
 // no leave (CORS): a key belongs into no page.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	if s.secure {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+	maps.Copy(w.Header(), s.headers)
+	if r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody+1)
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody+1)
 	if _, pattern := s.mux.Handler(r); pattern == "" {
 		s.serveNoRoute(w, r)
 		return

@@ -11,8 +11,10 @@ type APIKeys interface {
 	CreateAPIKey(ctx context.Context, k APIKey) error
 	// APIKey reads a key: one lookup by primary key (ErrNotFound).
 	APIKey(ctx context.Context, id string) (APIKey, error)
-	// APIKeyAccess is APIKey and AccessRow in one lookup, for a key that reads a token. The row is the zero AccessRow if
-	// there is no such connection, or if it belongs to another owner than the key does: nobody can tell which.
+	// APIKeyAccess is APIKey and AccessRow in one lookup, for a key that reads a token. Of the key it reads what says
+	// whether it is good and what it may do, and leaves the rest out: name, and all times but the ends. The row is the
+	// zero AccessRow if there is no such connection, or if it belongs to another owner than the key does: nobody can tell
+	// which.
 	APIKeyAccess(ctx context.Context, id, connectionID string) (APIKey, AccessRow, error)
 	// ListAPIKeys returns all keys, the oldest first.
 	ListAPIKeys(ctx context.Context) ([]APIKey, error)

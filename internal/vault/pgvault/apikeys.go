@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/acme/connections/internal/vault"
 )
@@ -46,26 +47,31 @@ func (s *Store) APIKeyAccess(ctx context.Context, id, connectionID string) (vaul
 		connectionID = ""
 	}
 	var (
-		k                                               vault.APIKey
-		r                                               vault.AccessRow
-		rowID, owner, connector, status, reason, typeOf *string
-		generation, failures                            *int64
+		k    = vault.APIKey{ID: id}
+		r    vault.AccessRow
+		null joinedRow
 	)
 	err := s.pool.QueryRow(ctx, `
-		SELECT `+apiKeyColumns+`, c.id, c.owner, c.connector, c.status, c.reason, c.generation, c.failures, c.token_type,
+		SELECT k.owner, k.scopes, k.hash, k.old_hash, k.old_until, k.expires_at, k.revoked_at, c.id, c.owner, c.connector, c.status, c.reason, c.generation, c.failures, c.token_type,
 			c.issued_at, c.expires_at, c.granted_scopes, c.metadata, c.access_token
 		FROM api_keys AS k LEFT JOIN connections AS c ON c.id = $2 AND k.owner IN ('', c.owner)
-		WHERE k.id = $1`, id, connectionID).Scan(append(apiKeyFields(&k), &rowID, &owner, &connector, &status, &reason,
-		&generation, &failures, &typeOf, (*instant)(&r.IssuedAt), (*instant)(&r.ExpiresAt), &r.GrantedScopes, &r.Metadata,
-		&r.AccessToken)...)
+		WHERE k.id = $1`, id, connectionID).Scan(&k.Owner, &k.Scopes, &k.Hash, &k.OldHash, (*instant)(&k.OldUntil),
+		(*instant)(&k.ExpiresAt), (*instant)(&k.RevokedAt), &null.id, &null.owner, &null.connector, &null.status,
+		&null.reason, &null.generation, &null.failures, &null.tokenType, (*instant)(&r.IssuedAt), (*instant)(&r.ExpiresAt),
+		&r.GrantedScopes, &r.Metadata, &r.AccessToken)
 	if err != nil {
 		return vault.APIKey{}, vault.AccessRow{}, lookupFailure("read API key and access token", err)
 	}
-	if rowID != nil {
-		r.ID, r.Owner, r.Connector, r.Status, r.Reason, r.TokenType = *rowID, *owner, *connector, *status, *reason, *typeOf
-		r.Generation, r.Failures = *generation, *failures
-	}
+	r.ID, r.Owner, r.Connector, r.Status = null.id.String, null.owner.String, null.connector.String, null.status.String
+	r.Reason, r.TokenType = null.reason.String, null.tokenType.String
+	r.Generation, r.Failures = null.generation.Int64, null.failures.Int64
 	return k, r, nil
+}
+
+// joinedRow is what may be missing of a joined connection although its columns are never null.
+type joinedRow struct {
+	id, owner, connector, status, reason, tokenType pgtype.Text
+	generation, failures                            pgtype.Int8
 }
 
 // ListAPIKeys implements vault.APIKeys.

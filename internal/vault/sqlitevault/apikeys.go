@@ -43,18 +43,18 @@ func (s *Store) APIKey(ctx context.Context, id string) (vault.APIKey, error) {
 // APIKeyAccess implements vault.APIKeys.
 func (s *Store) APIKeyAccess(ctx context.Context, id, connectionID string) (vault.APIKey, vault.AccessRow, error) {
 	var (
-		k                                               vault.APIKey
+		k                                               = vault.APIKey{ID: id}
 		r                                               vault.AccessRow
 		rowID, owner, connector, status, reason, typeOf sql.NullString
 		generation, failures                            sql.NullInt64
 	)
 	err := s.read.QueryRowContext(ctx, `
-		SELECT `+apiKeyColumns+`, c.id, c.owner, c.connector, c.status, c.reason, c.generation, c.failures, c.token_type,
+		SELECT k.owner, k.scopes, k.hash, k.old_hash, k.old_until, k.expires_at, k.revoked_at, c.id, c.owner, c.connector, c.status, c.reason, c.generation, c.failures, c.token_type,
 			c.issued_at, c.expires_at, c.granted_scopes, c.metadata, c.access_token
 		FROM api_keys AS k LEFT JOIN connections AS c ON c.id = ?2 AND k.owner IN ('', c.owner)
-		WHERE k.id = ?1`, id, connectionID).Scan(append(apiKeyFields(&k), &rowID, &owner, &connector, &status, &reason,
-		&generation, &failures, &typeOf, (*instant)(&r.IssuedAt), (*instant)(&r.ExpiresAt), doc(&r.GrantedScopes),
-		doc(&r.Metadata), &r.AccessToken)...)
+		WHERE k.id = ?1`, id, connectionID).Scan(&k.Owner, doc(&k.Scopes), &k.Hash, &k.OldHash, (*instant)(&k.OldUntil),
+		(*instant)(&k.ExpiresAt), (*instant)(&k.RevokedAt), &rowID, &owner, &connector, &status, &reason, &generation, &failures,
+		&typeOf, (*instant)(&r.IssuedAt), (*instant)(&r.ExpiresAt), doc(&r.GrantedScopes), doc(&r.Metadata), &r.AccessToken)
 	if err != nil {
 		return vault.APIKey{}, vault.AccessRow{}, failure("read API key and access token", err)
 	}
