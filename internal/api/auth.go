@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/acme/connections/internal/apikey"
 	"github.com/acme/connections/internal/connections"
@@ -113,7 +114,12 @@ func badKey() *Problem {
 		with("WWW-Authenticate", realm+`, error="invalid_token"`)
 }
 
+// writeProblem refuses before the body is read. The server would wait for it before it answers, to keep the connection:
+// who has no key is not waited for.
 func writeProblem(ctx huma.Context, p *Problem) {
+	if r, _ := humago.Unwrap(ctx); r.ContentLength != 0 {
+		ctx.SetHeader("Connection", "close")
+	}
 	for name, values := range p.header {
 		for _, value := range values {
 			ctx.SetHeader(name, value)

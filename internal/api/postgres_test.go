@@ -15,6 +15,7 @@ import (
 	"github.com/acme/connections/internal/api"
 	"github.com/acme/connections/internal/apikey"
 	"github.com/acme/connections/internal/connections"
+	"github.com/acme/connections/internal/connections/connectionstest"
 	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/keyring"
 	"github.com/acme/connections/internal/vault"
@@ -22,12 +23,13 @@ import (
 	"github.com/acme/connections/internal/vault/pgvault"
 )
 
-// pgRig is the API on Postgres, for what needs no workflow.
+// pgRig is the API on Postgres, with connections that have no workflow: a Temporal server is there, and knows none.
 type pgRig struct {
 	*rig
-	url   string
-	store *pgvault.Store
-	keys  keyring.Keys
+	url    string
+	store  *pgvault.Store
+	keys   keyring.Keys
+	client *connections.Client
 }
 
 func newPostgresRig(t testing.TB, change ...func(*api.Config)) *pgRig {
@@ -47,11 +49,12 @@ func newPostgresRig(t testing.TB, change ...func(*api.Config)) *pgRig {
 	server := httptest.NewUnstartedServer(nil)
 	base := "http://" + server.Listener.Addr().String()
 	config := api.Config{Log: slog.New(slog.DiscardHandler), Connections: connections.New(connections.Config{
-		Vault: p.store, Keys: p.keys, Catalogue: catalogue, BaseURL: base, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Temporal: connectionstest.New(t, connectionstest.Options{}).Temporal, Vault: p.store, Keys: p.keys, Catalogue: catalogue, BaseURL: base, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})}
 	for _, f := range change {
 		f(&config)
 	}
+	p.client = config.Connections
 	service, err := api.New(config)
 	require.NoError(t, err)
 	server.Config.Handler = service

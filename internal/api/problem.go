@@ -111,7 +111,7 @@ func libraryProblem(status int, message string, errs []error) *Problem {
 	case http.StatusRequestEntityTooLarge:
 		return newProblem(status, codeBodyTooLarge, "The body is longer than "+strconv.Itoa(maxBody)+" bytes.")
 	case http.StatusRequestTimeout:
-		return newProblem(status, codeBodySlow, "The body did not arrive in time.").with("Connection", "close")
+		return newProblem(status, codeBodySlow, "The body did not arrive in time.")
 	case http.StatusUnsupportedMediaType:
 		return newProblem(status, codeMediaType, "Send JSON, with Content-Type: application/json.")
 	case http.StatusNotAcceptable:

@@ -100,7 +100,6 @@ func New(c Config) (*Server, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	s.running.Go(func() { s.reads.Run(ctx) })
 	s.running.Go(func() { s.runTally(ctx) })
 	return s, nil
 }
@@ -133,6 +132,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody+1)
 	}
 	if _, pattern := s.mux.Handler(r); pattern == "" {
+		if r.ContentLength != 0 {
+			w.Header().Set("Connection", "close") // see writeProblem
+		}
 		s.serveNoRoute(w, r)
 		return
 	}

@@ -104,6 +104,9 @@ func (s *Server) runTally(ctx context.Context) {
 func (s *Server) Flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tallyLimit)
 	defer cancel()
+	if err := s.reads.Flush(ctx); err != nil {
+		s.Log.WarnContext(ctx, "reads could not be marked; they are with the next batch", slog.Any("error", err))
+	}
 	keys, handouts := s.tally.take()
 	if err := s.Connections.Vault.MarkAPIKeysUsed(ctx, keys); err != nil {
 		s.Log.WarnContext(ctx, "uses of API keys could not be marked; they are with the next batch", slog.Any("error", err))
