@@ -86,10 +86,14 @@ func (a *app) open(ctx context.Context) (*connections.Client, error) {
 	if a.temporal, err = settings.DialTemporal(ctx, slog.New(slog.DiscardHandler)); err != nil {
 		return nil, err
 	}
-	return connections.New(connections.Config{
+	c := connections.Config{
 		Temporal: a.temporal, Vault: a.vault, Keys: keys, Catalogue: catalogue,
 		BaseURL: settings.BaseURL, Now: time.Now, Loopback: settings.Loopback(),
-	}), nil
+	}
+	if err := c.AllowSessions(settings.ReturnURLs, settings.AssertionKey); err != nil {
+		return nil, err
+	}
+	return connections.New(c), nil
 }
 
 // openVault connects to the vault alone: no keyset and no Temporal are needed for what is in it as hashes only.

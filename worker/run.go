@@ -221,10 +221,18 @@ func newWorker(o options, p *parts, acts *activities.Activities, handOut *activi
 
 // serveWeb serves the pages and the API; the returned function stops them.
 func serveWeb(ctx context.Context, p *parts, listener net.Listener, working *atomic.Bool, failed chan<- error) (stop func(), err error) {
+	allowed := p.connections().Config
+	if err := allowed.AllowSessions(p.settings.ReturnURLs, p.settings.AssertionKey); err != nil {
+		return nil, err
+	}
+	brand, err := web.LoadBrand(p.settings.Logo, p.settings.Color, p.settings.ColorDark)
+	if err != nil {
+		return nil, err
+	}
 	pages, err := web.New(web.Config{
 		Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue,
-		Connections: p.connections(),
-		Platform:    p.settings.Platform, BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log,
+		Connections: connections.New(allowed),
+		Platform:    p.settings.Platform, Brand: brand, BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log,
 		Ready: func(ctx context.Context) error { return p.ready(ctx, working) },
 	})
 	if err != nil {

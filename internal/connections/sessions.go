@@ -3,6 +3,7 @@ package connections
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"time"
 
@@ -77,6 +78,24 @@ func (c *Client) CreateConnectSession(ctx context.Context, r ConnectSessionReque
 		return ConnectSession{}, vaultError(err, s.ID)
 	}
 	return ConnectSession{ID: s.ID, URL: c.BaseURL + SessionPath + secret, ExpiresAt: s.ExpiresAt.UTC()}, nil
+}
+
+// maxKeyFile bounds the file of an assertion key.
+const maxKeyFile = 64 << 10
+
+// AllowSessions sets where results may lead and who checks end users, from a list of return URLs and the file of a key;
+// each may be empty.
+func (c *Config) AllowSessions(returnURLs, keyFile string) error {
+	var err error
+	if c.ReturnURLs, err = ParseReturnURLs(returnURLs); err != nil || keyFile == "" {
+		return err
+	}
+	content, err := os.ReadFile(keyFile) //nolint:gosec // the operator names the file
+	if err != nil || len(content) > maxKeyFile {
+		return errors.New("cannot read the key that CONNECTIONS_ASSERTION_KEY_FILE names: give a file that this process may read")
+	}
+	c.AssertionKey, err = ParseAssertionKey(content)
+	return err
 }
 
 // SessionPath is where the links of sessions lead, before their secret.

@@ -41,7 +41,7 @@ func TestConnectSession(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Regexp(t, `^cs_[0-9a-v]{26}$`, made.ID)
-	require.Equal(t, r.Clock.Now().Add(time.Hour).UTC(), made.ExpiresAt)
+	require.WithinDuration(t, r.Clock.Now().Add(time.Hour), made.ExpiresAt, time.Minute)
 	secret, ok := strings.CutPrefix(made.URL, c.BaseURL+connections.SessionPath)
 	require.True(t, ok)
 	stored, err := r.Vault.Session(t.Context(), connections.HashSecret(secret))
@@ -191,4 +191,3 @@ func TestAssertionKey(t *testing.T) {
 		require.Error(t, err)
 	}
 }
-
