@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"golang.org/x/time/rate"
 
 	"github.com/acme/connections/activities"
 	"github.com/acme/connections/internal/api"
@@ -164,7 +165,7 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 		working.Store(true)
 	}
 	if o.has(roleWeb) {
-		stop, err := serveWeb(ctx, p, listener, &working, failed)
+		stop, err := serveWeb(ctx, o, p, listener, &working, failed)
 		if err != nil {
 			return err
 		}
@@ -220,26 +221,30 @@ func newWorker(o options, p *parts, acts *activities.Activities, handOut *activi
 }
 
 // serveWeb serves the pages and the API; the returned function stops them.
-func serveWeb(ctx context.Context, p *parts, listener net.Listener, working *atomic.Bool, failed chan<- error) (stop func(), err error) {
+func serveWeb(ctx context.Context, o options, p *parts, listener net.Listener, working *atomic.Bool, failed chan<- error) (stop func(), err error) {
 	allowed := p.connections().Config
 	if err := allowed.AllowSessions(p.settings.ReturnURLs, p.settings.AssertionKey); err != nil {
 		return nil, err
 	}
+	driving := connections.New(allowed)
 	brand, err := web.LoadBrand(p.settings.Logo, p.settings.Color, p.settings.ColorDark)
 	if err != nil {
 		return nil, err
 	}
 	pages, err := web.New(web.Config{
 		Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue,
-		Connections: connections.New(allowed),
+		Connections: driving,
 		Platform:    p.settings.Platform, Brand: brand, BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log,
 		Ready: func(ctx context.Context) error { return p.ready(ctx, working) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	programs, err := api.New(api.Config{Connections: p.connections(), Log: p.log})
+	programs, err := api.New(api.Config{
+		Connections: driving, Log: p.log, Reads: rate.Limit(o.apiReads), Writes: rate.Limit(o.apiWrites),
+	})
 	if err != nil {
+		pages.Close()
 		return nil, err
 	}
 	server := newHTTPServer(ctx, besidePages(pages, programs), p.log)
