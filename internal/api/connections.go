@@ -178,7 +178,7 @@ func (s *Server) createConnection(ctx context.Context, in *createInput) (*create
 		if err != nil {
 			return Connection{}, err
 		}
-		return s.viewOfCreated(ctx, created)
+		return s.viewOfCreated(ctx, created, in.Body.Connector, owner), nil
 	})
 	if err != nil {
 		return nil, err
@@ -187,15 +187,15 @@ func (s *Server) createConnection(ctx context.Context, in *createInput) (*create
 }
 
 // viewOfCreated reads a connection that was just made. That it cannot be read is no reason to make another.
-func (s *Server) viewOfCreated(ctx context.Context, created connections.Created) (Connection, error) {
+func (s *Server) viewOfCreated(ctx context.Context, created connections.Created, connectorID, owner string) Connection {
 	view, err := s.Connections.Status(ctx, created.ID)
 	if err != nil {
-		view = connections.View{ID: created.ID, Status: string(workflows.StatusPending)}
+		view = connections.View{ID: created.ID, Connector: connectorID, Owner: owner, Status: string(workflows.StatusPending)}
 	}
 	if created.ConnectURL != "" {
 		view.ConnectURL = &created.ConnectURL
 	}
-	return connectionOf(view), nil
+	return connectionOf(view)
 }
 
 func (s *Server) listConnections(ctx context.Context, in *listInput) (*listOutput, error) {
