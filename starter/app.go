@@ -67,7 +67,7 @@ func (a *app) open(ctx context.Context) (*connections.Client, error) {
 		return nil, err
 	}
 	if settings.Dev == nil && settings.DatabaseURL == "" {
-		return nil, fmt.Errorf("found no data directory at %s and no %s: start \"go run ./worker --dev\" first, name its directory with --data-dir, or set the environment (see \"starter --help\")", a.dataDir, config.EnvDatabaseURL)
+		return nil, noVault(a.dataDir)
 	}
 	if settings.BaseURL == "" {
 		return nil, fmt.Errorf("no base URL: set %s as the worker has it", config.EnvBaseURL)
@@ -86,10 +86,31 @@ func (a *app) open(ctx context.Context) (*connections.Client, error) {
 	if a.temporal, err = settings.DialTemporal(ctx, slog.New(slog.DiscardHandler)); err != nil {
 		return nil, err
 	}
-	return connections.New(connections.Config{
+	c := connections.Config{
 		Temporal: a.temporal, Vault: a.vault, Keys: keys, Catalogue: catalogue,
 		BaseURL: settings.BaseURL, Now: time.Now, Loopback: settings.Loopback(),
-	}), nil
+	}
+	if err := c.AllowSessions(settings.ReturnURLs, settings.AssertionKey); err != nil {
+		return nil, err
+	}
+	return connections.New(c), nil
+}
+
+// openVault connects to the vault alone: no keyset and no Temporal are needed for what is in it as hashes only.
+func (a *app) openVault(ctx context.Context) (vault.Store, error) {
+	settings, err := config.Load(a.dataDir)
+	if err != nil {
+		return nil, err
+	}
+	if settings.Dev == nil && settings.DatabaseURL == "" {
+		return nil, noVault(a.dataDir)
+	}
+	a.vault, err = settings.OpenVault(ctx, false)
+	return a.vault, err
+}
+
+func noVault(dataDir string) error {
+	return fmt.Errorf("found no data directory at %s and no %s: start \"go run ./worker --dev\" first, name its directory with --data-dir, or set the environment (see \"starter --help\")", dataDir, config.EnvDatabaseURL)
 }
 
 // print writes JSON.

@@ -168,7 +168,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a person must consent (again).`,
 		driveCommand(a, "disconnect", "Revoke at the provider and erase all secrets", "No token is handed out from here on. The provider is asked to revoke, for up to seven days; then every secret is erased and the workflow ends.",
 			(*connections.Client).Disconnect),
 		importCommand(a), explainCommand(a), connectorsCommand(a), integrationsCommand(a), keysetCommand(a), reconcileCommand(a),
-		eventsCommand(a), sampleCommand(a),
+		eventsCommand(a), sampleCommand(a), apiKeysCommand(a),
 	)
 	return root
 }

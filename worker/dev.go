@@ -52,9 +52,7 @@ func runDev(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		DatabaseURL: os.Getenv(config.EnvDatabaseURL), Dev: &dev, BaseURL: dev.BaseURL, Platform: config.DefaultPlatform,
 		VaultKeyset: dev.VaultKeyset(), AccessKeyset: dev.AccessKeyset(),
 	}
-	if name := os.Getenv(config.EnvPlatform); name != "" {
-		settings.Platform = name
-	}
+	settings.LoadPages()
 	dev.Postgres = settings.DatabaseURL != ""
 
 	p := &parts{log: log}

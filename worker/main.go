@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/acme/connections/internal/api"
 	"github.com/acme/connections/internal/config"
 	"github.com/acme/connections/internal/vault/pgvault"
 )
@@ -66,6 +67,8 @@ type options struct {
 	cache        int
 	logLevel     string
 	sandboxLife  time.Duration
+	apiReads     float64
+	apiWrites    float64
 }
 
 // The roles.
@@ -90,6 +93,8 @@ func (o options) validate() error {
 		return &usageError{errors.New("--dev runs all roles: leave out --roles")}
 	case o.sandboxLife < time.Second:
 		return &usageError{errors.New("--sandbox-token-life must be at least 1s")}
+	case o.apiReads <= 0 || o.apiWrites <= 0:
+		return &usageError{errors.New("--api-reads and --api-writes must be more than 0")}
 	case o.cache < 1:
 		return &usageError{errors.New("--workflow-cache must be at least 1")}
 	}
@@ -152,6 +157,8 @@ Exit codes: 0 stopped on request, 1 failed, 2 wrong usage.`,
 	flags.StringSliceVar(&o.roles, "roles", []string{roleWorkflow, roleActivity, roleWeb}, "`roles` to run")
 	flags.IntVar(&o.cache, "workflow-cache", 5000, "how many connections to keep in memory; each takes about 45 kB")
 	flags.DurationVar(&o.sandboxLife, "sandbox-token-life", time.Minute, "how long the sandbox's access tokens live (--dev)")
+	flags.Float64Var(&o.apiReads, "api-reads", float64(api.DefaultReads), "how many `requests` a second one API key may make to read, of each process")
+	flags.Float64Var(&o.apiWrites, "api-writes", float64(api.DefaultWrites), "how many `requests` a second one API key may make to change something, of each process")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	command.CompletionOptions.DisableDefaultCmd = true

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,8 +18,10 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"golang.org/x/time/rate"
 
 	"github.com/acme/connections/activities"
+	"github.com/acme/connections/internal/api"
 	"github.com/acme/connections/internal/config"
 	"github.com/acme/connections/internal/connections"
 	"github.com/acme/connections/internal/connector"
@@ -186,7 +189,7 @@ func serve(ctx context.Context, o options, p *parts, listener net.Listener, read
 		working.Store(true)
 	}
 	if o.has(roleWeb) {
-		stop, err := serveWeb(ctx, p, listener, &working, failed)
+		stop, err := serveWeb(ctx, o, p, listener, &working, failed)
 		if err != nil {
 			return err
 		}
@@ -252,18 +255,34 @@ func (p *parts) delivery() *activities.Delivery {
 	})
 }
 
-// serveWeb serves the pages; the returned function stops them.
-func serveWeb(ctx context.Context, p *parts, listener net.Listener, working *atomic.Bool, failed chan<- error) (stop func(), err error) {
+// serveWeb serves the pages and the API; the returned function stops them.
+func serveWeb(ctx context.Context, o options, p *parts, listener net.Listener, working *atomic.Bool, failed chan<- error) (stop func(), err error) {
+	allowed := p.connections().Config
+	if err := allowed.AllowSessions(p.settings.ReturnURLs, p.settings.AssertionKey); err != nil {
+		return nil, err
+	}
+	driving := connections.New(allowed)
+	brand, err := web.LoadBrand(p.settings.Logo, p.settings.Color, p.settings.ColorDark)
+	if err != nil {
+		return nil, err
+	}
 	pages, err := web.New(web.Config{
 		Vault: p.vault, Keys: p.keys, Catalogue: p.catalogue,
-		Connections: p.connections(),
-		Platform:    p.settings.Platform, BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log,
+		Connections: driving,
+		Platform:    p.settings.Platform, Brand: brand, BaseURL: p.settings.BaseURL, Now: time.Now, Log: p.log,
 		Ready: func(ctx context.Context) error { return p.ready(ctx, working) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	server := newHTTPServer(ctx, pages, p.log)
+	programs, err := api.New(api.Config{
+		Connections: driving, Log: p.log, Reads: rate.Limit(o.apiReads), Writes: rate.Limit(o.apiWrites),
+	})
+	if err != nil {
+		pages.Close()
+		return nil, err
+	}
+	server := newHTTPServer(ctx, besidePages(pages, programs), p.log)
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("the web role failed: %w", err)
@@ -276,7 +295,20 @@ func serveWeb(ctx context.Context, p *parts, listener net.Listener, working *ato
 			_ = server.Close()
 		}
 		pages.Close()
+		programs.Close()
 	}, nil
+}
+
+// besidePages hands what is below the API's root to the API. Nothing of the pages' is in its way: their cookies, their
+// limits and their errors are for browsers.
+func besidePages(pages, programs http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, api.Root) {
+			programs.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	})
 }
 
 // newHTTPServer bounds everything that a client may take its time with.

@@ -29,6 +29,15 @@ const (
 	EnvBaseURL         = "CONNECTIONS_BASE_URL"
 	EnvPlatform        = "CONNECTIONS_PLATFORM_NAME"
 	EnvTemporalAddress = "TEMPORAL_ADDRESS"
+	// EnvLogo is the platform's logo on our pages: an https URL, or a file (SVG, PNG, JPEG or WebP) that we serve.
+	EnvLogo = "CONNECTIONS_PLATFORM_LOGO"
+	// EnvColor is the colour of our pages' buttons, as #rrggbb; EnvColorDark is that on a dark ground.
+	EnvColor     = "CONNECTIONS_PLATFORM_COLOR"
+	EnvColorDark = "CONNECTIONS_PLATFORM_COLOR_DARK"
+	// EnvReturnURLs are where results may lead: whole URLs, or origins as https://host/*, separated by commas.
+	EnvReturnURLs = "CONNECTIONS_RETURN_URLS"
+	// EnvAssertionKey is a file with the key that checks the platform's assertions of its end users.
+	EnvAssertionKey = "CONNECTIONS_ASSERTION_KEY_FILE"
 	// EnvAllowLoopback, set to "1", lets connectors that operators add be on this machine, as --dev does: for tests of
 	// the production path and for development only. Whoever may add connectors could otherwise reach what listens here.
 	EnvAllowLoopback = "CONNECTIONS_ALLOW_LOOPBACK"
@@ -46,6 +55,10 @@ type Settings struct {
 	// BaseURL is where browsers reach the web role.
 	BaseURL  string
 	Platform string
+	// Logo, Color and ColorDark are the platform's, for our pages; each may be empty.
+	Logo, Color, ColorDark string
+	// ReturnURLs and AssertionKey are what EnvReturnURLs and EnvAssertionKey say.
+	ReturnURLs, AssertionKey string
 	// Dev is set if there is a data directory of "worker --dev".
 	Dev *Dev
 	// AllowLoopback is what EnvAllowLoopback says.
@@ -67,13 +80,26 @@ func Load(dataDir string) (Settings, error) {
 	}
 	for name, field := range map[string]*string{
 		EnvDatabaseURL: &s.DatabaseURL, EnvVaultKeyset: &s.VaultKeyset, EnvAccessKeyset: &s.AccessKeyset,
-		EnvBaseURL: &s.BaseURL, EnvPlatform: &s.Platform,
+		EnvBaseURL: &s.BaseURL,
 	} {
 		if value := os.Getenv(name); value != "" {
 			*field = value
 		}
 	}
+	s.LoadPages()
 	return s, nil
+}
+
+// LoadPages reads what the environment says of our pages, and of who opens them.
+func (s *Settings) LoadPages() {
+	for name, field := range map[string]*string{
+		EnvPlatform: &s.Platform, EnvLogo: &s.Logo, EnvColor: &s.Color, EnvColorDark: &s.ColorDark,
+		EnvReturnURLs: &s.ReturnURLs, EnvAssertionKey: &s.AssertionKey,
+	} {
+		if value := os.Getenv(name); value != "" {
+			*field = value
+		}
+	}
 }
 
 // Loopback reports whether connectors that operators add may be on this machine.

@@ -33,7 +33,7 @@ const (
 	queryLimit = 5 * time.Second
 )
 
-// Config is what a Client needs. All fields but Log, Loopback, Resolver, MarkRead and Caller are required.
+// Config is what a Client needs. Temporal, Vault, Keys, Catalogue, BaseURL and Now are required.
 type Config struct {
 	Temporal  client.Client
 	Vault     vault.Store
@@ -47,6 +47,10 @@ type Config struct {
 	Loopback bool
 	// Resolver is asked about the hosts of such connectors; the system's, if nil.
 	Resolver oauth.Resolver
+	// ReturnURLs are where results may lead: see [Client.AllowsReturn].
+	ReturnURLs []string
+	// AssertionKey checks who opens a session that is for one end user; without it there are no such sessions.
+	AssertionKey *AssertionKey
 	// MarkRead notes that a token was handed out, for policy adaptive, without waiting: see package reads. If nil, each
 	// read is written at once, which suits a process that reads one token.
 	MarkRead func(connectionID string, at time.Time)
@@ -70,7 +74,11 @@ func newID() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "con_" + strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(id[:])), nil
+	return "con_" + encodeID(id), nil
+}
+
+func encodeID(id uuid.UUID) string {
+	return strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(id[:]))
 }
 
 // NewSecret makes a random text of 32 bytes for a URL or a cookie, and the hash that the vault keeps of it.

@@ -86,16 +86,7 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	if err != nil {
 		return Created{}, err
 	}
-	now := c.Now()
-	row := vault.Connection{
-		ID: id, Owner: r.Owner, Connector: conn.ID, IntegrationID: integration.ID, Grant: string(r.Grant),
-		EndUser: r.EndUser, Tags: r.Tags, Inputs: r.Inputs, ChosenScopes: r.Scopes, Policy: r.Policy,
-		Status: string(workflows.StatusPending), StatusAt: now, CreatedAt: now, UpdatedAt: now,
-	}
-	row.RequestedScopes = ConfiguredScopes(conn, integration, row)
-	if r.Grant == workflows.GrantAuthorizationCode {
-		row.Reason = string(workflows.ReasonAwaitingConsent)
-	}
+	row := c.newRow(id, conn, integration, r)
 	if err := c.Vault.CreateConnection(ctx, row); err != nil {
 		return Created{}, vaultError(err, id)
 	}
@@ -110,6 +101,21 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Created, error) {
 		return Created{}, c.undo(ctx, id, err)
 	}
 	return created, nil
+}
+
+// newRow is the row of a connection that is being made.
+func (c *Client) newRow(id string, conn connector.Connector, integration vault.Integration, r CreateRequest) vault.Connection {
+	now := c.Now()
+	row := vault.Connection{
+		ID: id, Owner: r.Owner, Connector: conn.ID, IntegrationID: integration.ID, Grant: string(r.Grant),
+		EndUser: r.EndUser, Tags: r.Tags, Inputs: r.Inputs, ChosenScopes: r.Scopes, Policy: r.Policy,
+		Status: string(workflows.StatusPending), StatusAt: now, CreatedAt: now, UpdatedAt: now,
+	}
+	row.RequestedScopes = ConfiguredScopes(conn, integration, row)
+	if r.Grant == workflows.GrantAuthorizationCode {
+		row.Reason = string(workflows.ReasonAwaitingConsent)
+	}
+	return row
 }
 
 // undo ends a row whose workflow did not start, as far as can be known.

@@ -67,11 +67,25 @@ func (c *Client) reconnect(ctx context.Context, id string, anyAccount bool) (Vie
 	if anyAccount && row.Grant != string(workflows.GrantAuthorizationCode) {
 		return View{}, invalid("Nobody consents with client credentials, so there is no account to change: reconnect without allowing one, or make a new connection.")
 	}
+	if row, err = c.reopenWindow(ctx, row); err != nil {
+		return View{}, err
+	}
+	view, err := c.Status(ctx, id)
+	if err == nil && row.Grant == string(workflows.GrantAuthorizationCode) {
+		view.ConnectURL, err = c.linkField(ctx, id, anyAccount)
+	}
+	return view, err
+}
+
+// reopenWindow opens a new consent window for a connection, whatever has become of its workflow, and returns the row as
+// it was read last.
+func (c *Client) reopenWindow(ctx context.Context, row vault.Connection) (vault.Connection, error) {
+	var err error
 	if row.Status == string(workflows.StatusExpired) {
 		err = c.revive(ctx, row)
 	} else if err = c.reopen(ctx, row); errors.Is(err, errNoWorkflow) {
-		if row, err = c.row(ctx, id); err != nil {
-			return View{}, err
+		if row, err = c.row(ctx, row.ID); err != nil {
+			return row, err
 		}
 		switch status := workflows.ConnectionStatus(row.Status); {
 		case status == workflows.StatusPending:
@@ -82,14 +96,7 @@ func (c *Client) reconnect(ctx context.Context, id string, anyAccount bool) (Vie
 			err = c.restart(ctx, row)
 		}
 	}
-	if err != nil {
-		return View{}, err
-	}
-	view, err := c.Status(ctx, id)
-	if err == nil && row.Grant == string(workflows.GrantAuthorizationCode) {
-		view.ConnectURL, err = c.linkField(ctx, id, anyAccount)
-	}
-	return view, err
+	return row, err
 }
 
 func (c *Client) linkField(ctx context.Context, id string, anyAccount bool) (*string, error) {

@@ -37,6 +37,10 @@ type View struct {
 	ConfiguredScopes []string `json:"configured_scopes"`
 	MissingScopes    []string `json:"missing_scopes"`
 	ConnectURL       *string  `json:"connect_url"`
+	// EndUser is the platform's id of the person who is to consent; may be empty.
+	EndUser   string            `json:"end_user,omitempty"`
+	Tags      map[string]string `json:"tags,omitempty"`
+	CreatedAt *time.Time        `json:"created_at,omitempty"`
 	// Waiting is how many workflows are parked until a person has mended the connection: see workflows.AwaitToken. Only
 	// Status counts them.
 	Waiting int `json:"waiting,omitempty"`

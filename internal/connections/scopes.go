@@ -34,8 +34,9 @@ func (c *Client) scopes() *scopeReader {
 	return &scopeReader{client: c, apps: make(map[string]vault.Integration)}
 }
 
-// addTo completes a view of a row. What cannot be read counts as it was when the grant was asked for.
+// addTo completes a view of a row, with what only the row knows too. What cannot be read counts as it was when the grant was asked for.
 func (s *scopeReader) addTo(ctx context.Context, view View, row vault.Connection) View {
+	view.EndUser, view.Tags, view.CreatedAt = row.EndUser, row.Tags, optional(row.CreatedAt)
 	view.RequestedScopes = listed(row.RequestedScopes)
 	view.ConfiguredScopes = listed(s.configured(ctx, row))
 	view.MissingScopes = []string{}

@@ -34,3 +34,8 @@ func Code(requestID string) Field {
 func WebhookSecret(endpointID string) Field {
 	return Field{Kind: "webhook_endpoint", ID: endpointID, Name: "secret"}
 }
+
+// Answer is what a request to the API was answered, under its API key and the hash of its idempotency key; keyset Vault.
+func Answer(keyID, hash string) Field {
+	return Field{Kind: "api_request", ID: keyID + ":" + hash, Name: "response"}
+}

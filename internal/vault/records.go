@@ -53,6 +53,8 @@ type Connection struct {
 // ConnectionFilter selects rows; empty fields select all.
 type ConnectionFilter struct {
 	Owner, Connector, Status, IntegrationID string
+	// Tags are tags that a connection must all have.
+	Tags map[string]string
 	// After is the id to go on from, exclusive.
 	After string
 	// Limit is capped at 1,000; 0 means 100.
@@ -204,6 +206,8 @@ type Link struct {
 	BrowserHash []byte
 	// AnyAccount lets the consent come from another account than the one connected.
 	AnyAccount bool
+	// SessionID is the connect session that the link belongs to; empty for a link of its own.
+	SessionID string
 }
 
 // AuthRequest is an authorization request (RFC 6749 §4.1.1) that waits for its answer.
@@ -231,6 +235,8 @@ type AuthRequest struct {
 	GrantedScopes []string
 	// Outcome is empty while the outcome is open, "connected", or a reason code.
 	Outcome string
+	// Held keeps the code from being used until the person has confirmed.
+	Held bool
 }
 
 // Consumption is the first answer to an authorization request: a code or an outcome.
@@ -243,6 +249,8 @@ type Consumption struct {
 	Captured      map[string]string
 	Inputs        map[string]string
 	GrantedScopes []string
+	// Held is that of [AuthRequest].
+	Held bool
 }
 
 // Integration is a connector plus one OAuth app.

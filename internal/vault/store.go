@@ -32,6 +32,7 @@ type Store interface {
 	Tokens
 	Attempts
 	Consents
+	Sessions
 	Integrations
 	Breakers
 	Reads
@@ -40,6 +41,8 @@ type Store interface {
 	Reconciliation
 	KeyChecks
 	Audit
+	APIKeys
+	Idempotency
 	Access
 	Events
 	Webhooks
@@ -127,6 +130,10 @@ type Consents interface {
 	// ConsumeAuthRequest marks the request as answered, with the sealed code or an outcome, exactly once: ErrConsumed
 	// for everyone but the first, ErrExpired (at c.At) after its time, ErrNotFound.
 	ConsumeAuthRequest(ctx context.Context, c Consumption) error
+	// ReleaseAuthRequest ends the hold on an answered request, exactly once: an empty outcome lets its code be used, any
+	// other is written and erases code and verifier. ErrConsumed if it is not held any more, ErrExpired if the answer
+	// came at or before answeredAfter, ErrNotFound.
+	ReleaseAuthRequest(ctx context.Context, id, outcome string, answeredAfter time.Time) error
 	// FinishAuthRequest writes the outcome that the result page shows, erasing the sealed code and verifier
 	// (ErrNotFound). The first outcome stays.
 	FinishAuthRequest(ctx context.Context, id, outcome string) error

@@ -152,7 +152,18 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a, wellFormed := parseAnswer(r.URL.RawQuery, namesOf(asked.connector))
+	session, err := s.sessionOf(r.Context(), request)
+	switch {
+	case errors.Is(err, vault.ErrNotFound):
+		// Without its link nobody knows whether the person is to confirm.
+		s.strangeAnswer(w)
+		return
+	case err != nil:
+		s.unavailable(w)
+		return
+	}
 	consumption, signal := s.judge(asked, a, wellFormed && a.state == state, r.URL.RawQuery)
+	consumption.Held = session.ConfirmUser && consumption.Code != nil
 	switch err := s.Vault.ConsumeAuthRequest(r.Context(), consumption); {
 	case errors.Is(err, vault.ErrConsumed):
 		s.toResult(w, request.ID)
@@ -167,7 +178,9 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w)
 		return
 	}
-	s.signal(r.Context(), request.ConnectionID, signal)
+	if !consumption.Held {
+		s.signal(r.Context(), request.ConnectionID, signal)
+	}
 	s.toResult(w, request.ID)
 }
 

@@ -45,10 +45,20 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) (target, bool) {
 // follow is open for the hash of a link.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, linkHash []byte) (target, bool) {
 	link, err := s.Vault.Link(r.Context(), linkHash)
-	var connection vault.Connection
-	if err == nil {
-		connection, err = s.Vault.Connection(r.Context(), link.ConnectionID)
+	switch {
+	case errors.Is(err, vault.ErrNotFound):
+		s.unknownLink(w)
+		return target{}, false
+	case err != nil:
+		s.unavailable(w)
+		return target{}, false
 	}
+	return s.targetOf(w, r, link)
+}
+
+// targetOf finds what a link leads to, or answers.
+func (s *Server) targetOf(w http.ResponseWriter, r *http.Request, link vault.Link) (target, bool) {
+	connection, err := s.Vault.Connection(r.Context(), link.ConnectionID)
 	switch {
 	case errors.Is(err, vault.ErrNotFound):
 		s.unknownLink(w)
@@ -79,8 +89,11 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, linkHash []byte)
 
 // connectPage is what the Connect page shows: who asks, for what, and how much.
 type connectPage struct {
-	Platform, Connector, Owner string
-	Scopes                     []string
+	// Connector is the connector's name, ID its id.
+	Connector, ID, Owner string
+	// EndUser is the platform's id of the person, where the link is for one.
+	EndUser string
+	Scopes  []string
 	// Reconnect is set if there is an account already: Account names it, if anything is known of it, State says where
 	// the connection stands, and Which says which account to sign in with.
 	Reconnect             bool
@@ -91,6 +104,19 @@ type connectPage struct {
 	Inputs []entered
 	// RedirectURI is shown where the OAuth app is the customer's own: what it must have registered.
 	RedirectURI string
+
+	// The rest is of connect sessions. Action is where the form posts to, if not to the page itself, and Back leads to
+	// the page before.
+	Action, Back string
+	Popup        bool
+	// Chosen is the connector's id, Fields are what it wants entered, and App is the customer's own OAuth app: OwnApp
+	// says that it must be entered. Machine says that nobody consents.
+	Chosen          string
+	Fields, App     []field
+	OwnApp, Machine bool
+	// Fault is what is wrong with the whole, Faults how many fields have one of their own.
+	Fault  string
+	Faults int
 }
 
 // entered is one input, for people.
@@ -104,8 +130,13 @@ func (s *Server) showConnect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.knowBrowser(w, r, t.link)
+	s.render(w, http.StatusOK, "connect.html", s.connectPageOf(r, t))
+}
+
+// connectPageOf is the page of a connection that exists.
+func (s *Server) connectPageOf(r *http.Request, t target) connectPage {
 	page := connectPage{
-		Platform: s.Platform, Connector: t.connector.Name, Owner: t.connection.Owner,
+		Connector: t.connector.Name, ID: t.connector.ID, Owner: t.connection.Owner,
 		Scopes: t.connection.RequestedScopes, Reconnect: t.connection.Generation > 0,
 		Account: accountLabel(t.connection), State: present(t.connection), Which: whichAccount(t),
 	}
@@ -121,7 +152,7 @@ func (s *Server) showConnect(w http.ResponseWriter, r *http.Request) {
 	if waiting, err := s.Vault.CountWaiters(r.Context(), t.connection.ID); err == nil {
 		page.Waiting = waitingTasks(waiting)
 	}
-	s.render(w, http.StatusOK, "connect.html", page)
+	return page
 }
 
 // waitingTasks says how many workflows are parked; to the person they are tasks.

@@ -16,12 +16,17 @@ type messagePage struct {
 	// Poll is the URL that the script asks for news.
 	Poll string
 	// Again is the URL that the button "Try again" posts to.
-	Again    string
-	Platform string
+	Again string
+	// Connector is the id of the connector that it is about; may be empty.
+	Connector string
+	// Return is where the result leads, and ReturnLabel says so; empty if it leads nowhere.
+	Return, ReturnLabel string
+	// Session, Connection and Status are told to other windows of ours. Popup closes this one.
+	Session, Connection, Status string
+	Popup                       bool
 }
 
 func (s *Server) message(w http.ResponseWriter, status int, p messagePage) {
-	p.Platform = s.Platform
 	s.render(w, status, "message.html", p)
 }
 
@@ -45,7 +50,7 @@ func (s *Server) unknownLink(w http.ResponseWriter) {
 }
 
 func (s *Server) expiredLink(w http.ResponseWriter) {
-	s.message(w, http.StatusGone, messagePage{Kind: "bad", Title: "This link has expired", Text: "Connect links work for an hour. Ask for a new one."})
+	s.message(w, http.StatusGone, messagePage{Kind: "bad", Title: "This link has expired", Text: "Connect links work for a short while only. Ask for a new one."})
 }
 
 func (s *Server) usedLink(w http.ResponseWriter) {

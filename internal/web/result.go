@@ -20,6 +20,7 @@ const (
 	resultWaiting   = "waiting"
 	resultConnected = "connected"
 	resultFailed    = "failed"
+	resultConfirm   = "confirm"
 )
 
 // result is the truth about a consent, as far as it is known.
@@ -28,21 +29,22 @@ type result struct {
 	reason     workflows.Reason
 	request    vault.AuthRequest
 	connection vault.Connection
+	// session is the one that the request belongs to; zero if there is none.
+	session vault.Session
+	// name is the connector's, for people.
+	name string
 }
 
 // find reads the result for the browser that began the consent; for all others there is none.
 func (s *Server) find(w http.ResponseWriter, r *http.Request) (result, bool) {
-	missing := func() {
-		s.message(w, http.StatusNotFound, messagePage{Kind: "bad", Title: "Nothing to show", Text: "This result belongs to another browser, or it is gone. Open the connect link again, or ask for a new one."})
-	}
 	id, err := uuid.Parse(r.PathValue("request"))
 	if err != nil || id.String() != r.PathValue("request") {
-		missing()
+		s.nothingToShow(w)
 		return result{}, false
 	}
 	request, err := s.Vault.AuthRequest(r.Context(), id.String())
 	if errors.Is(err, vault.ErrNotFound) || (err == nil && !s.sameBrowser(r, request.LinkHash, request.BrowserHash)) {
-		missing()
+		s.nothingToShow(w)
 		return result{}, false
 	}
 	if err != nil {
@@ -54,7 +56,15 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) (result, bool) {
 		s.unavailable(w)
 		return result{}, false
 	}
-	return s.truth(request, connection), true
+	res := s.truth(request, connection)
+	// Without its session the result is what it is, and leads nowhere.
+	res.session, _ = s.sessionOf(r.Context(), request)
+	res.name = s.nameOf(r, connection.Connector)
+	return res, true
+}
+
+func (s *Server) nothingToShow(w http.ResponseWriter) {
+	s.message(w, http.StatusNotFound, messagePage{Kind: "bad", Title: "Nothing to show", Text: "This result belongs to another browser, or it is gone. Open the connect link again, or ask for a new one."})
 }
 
 func (s *Server) truth(request vault.AuthRequest, connection vault.Connection) result {
@@ -69,6 +79,10 @@ func (s *Server) truth(request vault.AuthRequest, connection vault.Connection) r
 		res.state = resultConnected
 	case request.Outcome != "":
 		res.state, res.reason = resultFailed, workflows.Reason(request.Outcome)
+	case request.Held && s.Now().Before(request.ConsumedAt.Add(holdLimit)):
+		res.state = resultConfirm
+	case request.Held:
+		res.state, res.reason = resultFailed, workflows.ReasonConsentExpired
 	case request.ConsumedAt.IsZero() && s.Now().After(request.ExpiresAt):
 		res.state, res.reason = resultFailed, workflows.ReasonConsentExpired
 	case !request.ConsumedAt.IsZero() && s.Now().After(request.ConsumedAt.Add(outcomeLimit)):
@@ -83,22 +97,24 @@ func (s *Server) showResult(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	name := res.connection.Connector
-	if conn, err := s.Catalogue.Get(r.Context(), name); err == nil {
-		name = conn.Name
-	}
+	name := res.name
 	switch res.state {
+	case resultConfirm:
+		s.showConfirm(w, res)
 	case resultConnected:
-		page := messagePage{Kind: "good", Title: "Connected to " + name, Text: s.Platform + " now has access for " + res.connection.Owner + "."}
+		page := messagePage{Kind: "good", Connector: res.connection.Connector, Title: "Connected to " + name, Text: s.Platform + " now has access for " + res.connection.Owner + "."}
 		if left := notGranted(res, s.Platform); left != "" {
 			page.Again = s.again(r, res)
 			page.Text += " " + left + " To grant it, " + s.todo(page.Again != "")
 		} else {
 			page.Text += " You can close this window."
 		}
+		page = s.leave(res.session, res.connection.ID, statusConnected, page)
+		// What is missing is to be read first.
+		page.Popup = page.Popup && page.Again == ""
 		s.message(w, http.StatusOK, page)
 	case resultFailed:
-		page := messagePage{Kind: "bad", Title: "Not connected to " + name}
+		page := messagePage{Kind: "bad", Connector: res.connection.Connector, Title: "Not connected to " + name}
 		switch res.reason {
 		case workflows.ReasonConsentDenied:
 			page.Title = name + ": consent refused"
@@ -110,10 +126,12 @@ func (s *Server) showResult(w http.ResponseWriter, r *http.Request) {
 			page.Again = s.again(r, res)
 		}
 		page.Text = s.advice(res, name, page.Again != "")
+		page = s.leave(res.session, res.connection.ID, statusFailed, page)
+		page.Popup = false // the person is to read why
 		s.message(w, http.StatusOK, page)
 	default:
 		s.message(w, http.StatusOK, messagePage{
-			Kind: "waiting", Title: "Connecting to " + name + "…", Text: "This takes a moment. The page goes on by itself.",
+			Kind: "waiting", Connector: res.connection.Connector, Title: "Connecting to " + name + "…", Text: "This takes a moment. The page goes on by itself.",
 			Refresh: true, Poll: s.BaseURL + "/result/" + res.request.ID + "/state",
 		})
 	}
@@ -174,7 +192,7 @@ func (s *Server) startAgain(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// resultState is what the page's script polls: {"state": "waiting" | "connected" | "failed"}.
+// resultState is what the page's script polls: {"state": "waiting" | "confirm" | "connected" | "failed"}.
 func (s *Server) resultState(w http.ResponseWriter, r *http.Request) {
 	res, ok := s.find(w, r)
 	if !ok {

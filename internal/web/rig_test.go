@@ -53,6 +53,7 @@ func newRig(t *testing.T, o ...func(*options)) *rig {
 	base := "http://" + server.Listener.Addr().String()
 	opts.BaseURL = base
 	r := &rig{Rig: connectionstest.New(t, opts.Options), t: t, base: base, secrets: map[string]string{}}
+	r.allowSessions()
 	client := r.Client
 	if opts.temporal != "" {
 		client = r.NewClient(connectionstest.LazyTemporal(t, opts.temporal), base)

@@ -23,7 +23,7 @@ import (
 //go:embed templates/*.html assets/*
 var files embed.FS
 
-// Config is what the pages need. All fields are required.
+// Config is what the pages need. All fields but Brand are required.
 type Config struct {
 	Vault       vault.Store
 	Keys        keyring.Keys
@@ -31,6 +31,8 @@ type Config struct {
 	Connections *connections.Client
 	// Platform is who asks for consent, as people know it: "Acme Inc".
 	Platform string
+	// Brand is how the platform looks.
+	Brand Brand
 	// BaseURL is where browsers reach us. Only under https are cookies marked Secure.
 	BaseURL string
 	// Ready says whether everything that is needed is up, in a sentence if not.
@@ -54,7 +56,7 @@ type Server struct {
 }
 
 // maxForm bounds what a form may post.
-const maxForm = 8 << 10
+const maxForm = 32 << 10
 
 // New makes the server.
 func New(c Config) (*Server, error) {
@@ -62,7 +64,13 @@ func New(c Config) (*Server, error) {
 	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") || base.Scheme+"://"+base.Host != c.BaseURL {
 		return nil, fmt.Errorf("the base URL %q must be https://host, without a path: set CONNECTIONS_BASE_URL", c.BaseURL)
 	}
-	pages, err := template.ParseFS(files, "templates/*.html")
+	pages, err := template.New("").Funcs(template.FuncMap{
+		"platform": func() string { return c.Platform },
+		"logo":     c.Brand.logo,
+		"branded":  func() bool { return c.Brand.style() != "" },
+		"initial":  initial,
+		"hue":      hue,
+	}).ParseFS(files, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
 	}
@@ -80,19 +88,37 @@ func New(c Config) (*Server, error) {
 	mux.HandleFunc("GET /result/{request}", s.showResult)
 	mux.HandleFunc("GET /result/{request}/state", s.resultState)
 	mux.HandleFunc("POST /result/{request}/again", s.startAgain)
+	mux.HandleFunc("POST /result/{request}/confirm", s.confirm)
+	mux.HandleFunc("GET /session/{secret}", s.openSession)
+	mux.HandleFunc("POST /session/{secret}", s.useSession)
+	mux.HandleFunc("POST /session/{secret}/open", s.postAssertion)
+	mux.HandleFunc("GET /setup/{session}", s.showSetup)
+	mux.HandleFunc("POST /setup/{session}", s.mendSetup)
+	mux.HandleFunc("GET /setup/{session}/state", s.setupStateJSON)
+	mux.HandleFunc("GET /yours/{session}", s.showYours)
+	mux.HandleFunc("GET /yours/{session}/{connection}/reconnect", s.askReconnect)
+	mux.HandleFunc("POST /yours/{session}/{connection}/reconnect", s.reconnect)
+	mux.HandleFunc("GET /yours/{session}/{connection}/disconnect", s.askDisconnect)
+	mux.HandleFunc("POST /yours/{session}/{connection}/disconnect", s.disconnect)
+	mux.HandleFunc("GET /brand/style.css", s.brandStyle)
+	mux.HandleFunc("GET /brand/logo", s.brandLogo)
 	mux.Handle("GET /assets/", http.StripPrefix("/assets/", cached(http.FileServerFS(filesOnly{assets}))))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		s.message(w, http.StatusOK, messagePage{Title: "Connections", Text: "This service keeps the connections between " + c.Platform + " and other apps. Open the connect link that you were given to connect one."})
 	})
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
-		s.message(w, http.StatusNotFound, messagePage{Title: "Not found", Text: "There is no such page. Open the connect link that you were given."})
-	})
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { s.notFound(w) })
 	sameOrigin := http.NewCrossOriginProtection()
+	// The platform's own page posts there. What it posts proves who it is from, and consumes nothing.
+	sameOrigin.AddInsecureBypassPattern("POST /session/{secret}/open")
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { s.foreignForm(w) }))
 	s.handler = s.headers(sameOrigin.Handler(http.MaxBytesHandler(mux, maxForm)))
 	return s, nil
+}
+
+func (s *Server) notFound(w http.ResponseWriter) {
+	s.message(w, http.StatusNotFound, messagePage{Title: "Not found", Text: "There is no such page. Open the connect link that you were given."})
 }
 
 // ServeHTTP implements http.Handler.
@@ -123,7 +149,7 @@ func (s *Server) headers(next http.Handler) http.Handler {
 		// Chromium holds redirects after a form to this list too, and the sandbox is on loopback.
 		formTargets += " http://127.0.0.1:* http://localhost:*"
 	}
-	policy := "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action " +
+	policy := "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'" + s.Brand.imageSource() + "; connect-src 'self'; form-action " +
 		formTargets + "; base-uri 'none'; frame-ancestors 'none'"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -38,9 +38,11 @@ const (
 		issued_at, expires_at, NULL::bytea, NULL::bytea, created_at, updated_at, tombstone_until`
 	attemptColumns = `id, connection_id, kind, generation, request_id, state, reason, reply, begun_at, sent_at,
 		ended_at, lease_until`
-	linkColumns    = `hash, connection_id, created_at, expires_at, consumed_at, browser_hash, any_account`
+	linkColumns    = `hash, connection_id, created_at, expires_at, consumed_at, browser_hash, any_account, session_id`
 	requestColumns = `id, state_hash, connection_id, link_hash, issuer, redirect_uri, scopes, browser_hash, verifier,
-		code, created_at, expires_at, consumed_at, captured, inputs, granted_scopes, outcome`
+		code, created_at, expires_at, consumed_at, captured, inputs, granted_scopes, outcome, held`
+	sessionColumns = `id, hash, kind, owner, end_user, connectors, tags, return_url, confirm_user, connection_id, popup,
+		created_at, expires_at, consumed_at, browser_hash`
 	integrationColumns = `id, owner, connector, client_id, secrets, scopes, policy, updated_at`
 	breakerColumns     = `integration_id, open, cause, reason, opened_at, next_probe_at, opens`
 	eventColumns       = `sequence, id, type, connection_id, connector, owner, status, reason, at, dispatched_at`
@@ -73,7 +75,7 @@ func attemptFields(a *vault.Attempt) []any {
 func scanLink(row pgx.CollectableRow) (vault.Link, error) {
 	var l vault.Link
 	err := row.Scan(&l.Hash, &l.ConnectionID, (*instant)(&l.CreatedAt), (*instant)(&l.ExpiresAt),
-		(*instant)(&l.ConsumedAt), &l.BrowserHash, &l.AnyAccount)
+		(*instant)(&l.ConsumedAt), &l.BrowserHash, &l.AnyAccount, &l.SessionID)
 	return l, err
 }
 
@@ -81,8 +83,16 @@ func scanRequest(row pgx.CollectableRow) (vault.AuthRequest, error) {
 	var r vault.AuthRequest
 	err := row.Scan(&r.ID, &r.StateHash, &r.ConnectionID, &r.LinkHash, &r.Issuer, &r.RedirectURI, &r.Scopes,
 		&r.BrowserHash, &r.Verifier, &r.Code, (*instant)(&r.CreatedAt), (*instant)(&r.ExpiresAt),
-		(*instant)(&r.ConsumedAt), &r.Captured, &r.Inputs, &r.GrantedScopes, &r.Outcome)
+		(*instant)(&r.ConsumedAt), &r.Captured, &r.Inputs, &r.GrantedScopes, &r.Outcome, &r.Held)
 	return r, err
+}
+
+func scanSession(row pgx.CollectableRow) (vault.Session, error) {
+	var s vault.Session
+	err := row.Scan(&s.ID, &s.Hash, &s.Kind, &s.Owner, &s.EndUser, &s.Connectors, &s.Tags, &s.ReturnURL, &s.ConfirmUser,
+		&s.ConnectionID, &s.Popup, (*instant)(&s.CreatedAt), (*instant)(&s.ExpiresAt), (*instant)(&s.ConsumedAt),
+		&s.BrowserHash)
+	return s, err
 }
 
 func scanIntegration(row pgx.CollectableRow) (vault.Integration, error) {

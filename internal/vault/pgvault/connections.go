@@ -69,6 +69,10 @@ func (s *Store) ListConnections(ctx context.Context, f vault.ConnectionFilter) (
 			_, _ = fmt.Fprintf(&where, " AND %s = $%d", filter.column, len(args))
 		}
 	}
+	if len(f.Tags) > 0 {
+		args = append(args, f.Tags)
+		_, _ = fmt.Fprintf(&where, " AND tags @> $%d::jsonb", len(args))
+	}
 	args = append(args, f.PageSize())
 	query := fmt.Sprintf(`SELECT %s FROM connections WHERE id > $1%s ORDER BY id LIMIT $%d`,
 		listedColumns, where.String(), len(args))

@@ -2,6 +2,7 @@ package pgvault
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,10 +13,10 @@ import (
 func (s *Store) CreateLink(ctx context.Context, l vault.Link) error {
 	l = l.Normalize()
 	tag, err := s.pool.Exec(ctx, `
-		INSERT INTO links (hash, connection_id, created_at, expires_at, consumed_at, browser_hash, any_account)
-		SELECT $1, id, $3, $4, $5, $6, $7 FROM connections WHERE id = $2 AND status <> 'disconnected' FOR SHARE`,
+		INSERT INTO links (hash, connection_id, created_at, expires_at, consumed_at, browser_hash, any_account, session_id)
+		SELECT $1, id, $3, $4, $5, $6, $7, $8 FROM connections WHERE id = $2 AND status <> 'disconnected' FOR SHARE`,
 		l.Hash, l.ConnectionID, instant(l.CreatedAt), instant(l.ExpiresAt), instant(l.ConsumedAt), l.BrowserHash,
-		l.AnyAccount)
+		l.AnyAccount, l.SessionID)
 	if err == nil && tag.RowsAffected() == 0 {
 		return vault.ErrNotFound
 	}
@@ -88,9 +89,10 @@ func (s *Store) ConsumeAuthRequest(ctx context.Context, c vault.Consumption) err
 	c = c.Normalize()
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE auth_requests
-		SET consumed_at = $2, code = $3, outcome = $4, captured = $5, inputs = $6, granted_scopes = $7
+		SET consumed_at = $2, code = $3, outcome = $4, captured = $5, inputs = $6, granted_scopes = $7,
+			held = $8
 		WHERE id = $1 AND consumed_at IS NULL AND expires_at > $2`,
-		c.RequestID, instant(c.At), c.Code, c.Outcome, c.Captured, c.Inputs, c.GrantedScopes)
+		c.RequestID, instant(c.At), c.Code, c.Outcome, c.Captured, c.Inputs, c.GrantedScopes, c.Held)
 	if err != nil || tag.RowsAffected() == 1 {
 		return lookupFailure("consume authorization request", err)
 	}
@@ -105,11 +107,31 @@ func (s *Store) ConsumeAuthRequest(ctx context.Context, c vault.Consumption) err
 	}
 }
 
+// ReleaseAuthRequest implements vault.Consents.
+func (s *Store) ReleaseAuthRequest(ctx context.Context, id, outcome string, answeredAfter time.Time) error {
+	tag, err := s.pool.Exec(ctx, `
+		UPDATE auth_requests
+		SET held = false, outcome = $2, code = CASE WHEN $2 = '' THEN code END, verifier = CASE WHEN $2 = '' THEN verifier END
+		WHERE id = $1 AND held AND outcome = '' AND consumed_at > $3`, id, outcome, instant(answeredAfter))
+	if err != nil || tag.RowsAffected() == 1 {
+		return lookupFailure("release authorization request", err)
+	}
+	r, err := s.AuthRequest(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case !r.Held || r.Outcome != "":
+		return vault.ErrConsumed
+	default:
+		return vault.ErrExpired
+	}
+}
+
 // FinishAuthRequest implements vault.Consents.
 func (s *Store) FinishAuthRequest(ctx context.Context, id, outcome string) error {
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE auth_requests
-		SET outcome = CASE WHEN outcome = '' THEN $2 ELSE outcome END, code = NULL, verifier = NULL
+		SET outcome = CASE WHEN outcome = '' THEN $2 ELSE outcome END, code = NULL, verifier = NULL, held = false
 		WHERE id = $1`, id, outcome)
 	if err == nil && tag.RowsAffected() == 0 {
 		return vault.ErrNotFound

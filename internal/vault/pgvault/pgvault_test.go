@@ -47,7 +47,8 @@ func empty(t *testing.T, url string) {
 	conn, err := pgx.Connect(ctx, url)
 	require.NoError(t, err)
 	_, err = conn.Exec(ctx, `DELETE FROM connections; DELETE FROM integrations; DELETE FROM connectors;
-		DELETE FROM key_checks; DELETE FROM breakers; DELETE FROM events; DELETE FROM webhook_endpoints`)
+		DELETE FROM key_checks; DELETE FROM breakers; DELETE FROM events; DELETE FROM webhook_endpoints;
+		DELETE FROM api_keys; DELETE FROM api_requests; DELETE FROM connect_sessions`)
 	require.NoError(t, err)
 	require.NoError(t, conn.Close(ctx))
 }
@@ -70,6 +71,7 @@ func dump(t *testing.T, url string) string {
 	for _, table := range []string{
 		"connections", "attempts", "links", "auth_requests", "integrations", "connectors", "key_checks", "breakers",
 		"breaker_failures", "reads", "waiters", "handouts", "events", "webhook_endpoints", "dead_letters",
+		"api_keys", "api_requests", "connect_sessions", "session_openings",
 	} {
 		_, err := conn.Conn().PgConn().CopyTo(t.Context(), &all, "COPY "+table+" TO STDOUT (FORMAT binary)")
 		require.NoError(t, err)

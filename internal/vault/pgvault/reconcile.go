@@ -14,7 +14,7 @@ func (s *Store) ListUnfinishedRequests(ctx context.Context, after, upTo time.Tim
 	rows, err := s.pool.Query(ctx, `
 		SELECT `+requestColumns+` FROM auth_requests
 		WHERE consumed_at > coalesce($1, '-infinity'::timestamptz) AND consumed_at <= $2
-			AND code IS NOT NULL AND outcome = ''
+			AND code IS NOT NULL AND outcome = '' AND NOT held
 		ORDER BY consumed_at, id LIMIT $3`,
 		instant(after), instant(upTo), vault.ConnectionFilter{Limit: limit}.PageSize())
 	if err != nil {
@@ -41,5 +41,8 @@ func (s *Store) DeleteConsents(ctx context.Context, expiredBy time.Time, limit i
 		}
 		*part.deleted = tag.RowsAffected()
 	}
-	return links, requests, nil
+	_, err = s.pool.Exec(ctx, `
+		DELETE FROM connect_sessions WHERE id IN (
+			SELECT id FROM connect_sessions WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, instant(expiredBy), limit)
+	return links, requests, failure("delete sessions", err)
 }

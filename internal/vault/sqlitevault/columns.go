@@ -73,9 +73,11 @@ const (
 		issued_at, expires_at, NULL, NULL, created_at, updated_at, tombstone_until`
 	attemptColumns = `id, connection_id, kind, generation, request_id, state, reason, reply, begun_at, sent_at,
 		ended_at, lease_until`
-	linkColumns    = `hash, connection_id, created_at, expires_at, consumed_at, browser_hash, any_account`
+	linkColumns    = `hash, connection_id, created_at, expires_at, consumed_at, browser_hash, any_account, session_id`
 	requestColumns = `id, state_hash, connection_id, link_hash, issuer, redirect_uri, scopes, browser_hash, verifier,
-		code, created_at, expires_at, consumed_at, captured, inputs, granted_scopes, outcome`
+		code, created_at, expires_at, consumed_at, captured, inputs, granted_scopes, outcome, held`
+	sessionColumns = `id, hash, kind, owner, end_user, connectors, tags, return_url, confirm_user, connection_id, popup,
+		created_at, expires_at, consumed_at, browser_hash`
 	integrationColumns = `id, owner, connector, client_id, secrets, scopes, policy, updated_at`
 	breakerColumns     = `integration_id, open, cause, reason, opened_at, next_probe_at, opens`
 	eventColumns       = `sequence, id, type, connection_id, connector, owner, status, reason, at, dispatched_at`
@@ -102,7 +104,7 @@ func scanAttempt(r row) (vault.Attempt, error) {
 func scanLink(r row) (vault.Link, error) {
 	var l vault.Link
 	err := r.Scan(&l.Hash, &l.ConnectionID, (*instant)(&l.CreatedAt), (*instant)(&l.ExpiresAt),
-		(*instant)(&l.ConsumedAt), &l.BrowserHash, &l.AnyAccount)
+		(*instant)(&l.ConsumedAt), &l.BrowserHash, &l.AnyAccount, &l.SessionID)
 	return l, err
 }
 
@@ -110,8 +112,16 @@ func scanRequest(r row) (vault.AuthRequest, error) {
 	var a vault.AuthRequest
 	err := r.Scan(&a.ID, &a.StateHash, &a.ConnectionID, &a.LinkHash, &a.Issuer, &a.RedirectURI, doc(&a.Scopes),
 		&a.BrowserHash, &a.Verifier, &a.Code, (*instant)(&a.CreatedAt), (*instant)(&a.ExpiresAt),
-		(*instant)(&a.ConsumedAt), doc(&a.Captured), doc(&a.Inputs), doc(&a.GrantedScopes), &a.Outcome)
+		(*instant)(&a.ConsumedAt), doc(&a.Captured), doc(&a.Inputs), doc(&a.GrantedScopes), &a.Outcome, &a.Held)
 	return a, err
+}
+
+func scanSession(r row) (vault.Session, error) {
+	var s vault.Session
+	err := r.Scan(&s.ID, &s.Hash, &s.Kind, &s.Owner, &s.EndUser, doc(&s.Connectors), doc(&s.Tags), &s.ReturnURL,
+		&s.ConfirmUser, &s.ConnectionID, &s.Popup, (*instant)(&s.CreatedAt), (*instant)(&s.ExpiresAt),
+		(*instant)(&s.ConsumedAt), &s.BrowserHash)
+	return s, err
 }
 
 func scanIntegration(r row) (vault.Integration, error) {

@@ -63,6 +63,10 @@ func (s *Store) ListConnections(ctx context.Context, f vault.ConnectionFilter) (
 			where.WriteString(filter.condition)
 		}
 	}
+	for name, value := range f.Tags {
+		args = append(args, name, value)
+		where.WriteString(" AND EXISTS (SELECT 1 FROM json_each(connections.tags) AS tag WHERE tag.key = ? AND tag.value = ?)")
+	}
 	args = append(args, f.PageSize())
 	rows, err := s.read.QueryContext(ctx,
 		`SELECT `+listedColumns+` FROM connections WHERE id > ?`+where.String()+` ORDER BY id LIMIT ?`, //nolint:gosec // the conditions are constants

@@ -12,7 +12,7 @@ import (
 func (s *Store) ListUnfinishedRequests(ctx context.Context, after, upTo time.Time, limit int) ([]vault.AuthRequest, error) {
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT `+requestColumns+` FROM auth_requests
-		WHERE consumed_at > coalesce(?1, consumed_at - 1) AND consumed_at <= ?2 AND code IS NOT NULL AND outcome = ''
+		WHERE consumed_at > coalesce(?1, consumed_at - 1) AND consumed_at <= ?2 AND code IS NOT NULL AND outcome = '' AND NOT held
 		ORDER BY consumed_at, id LIMIT ?3`,
 		instant(after), instant(upTo), vault.ConnectionFilter{Limit: limit}.PageSize())
 	list, err := collect(rows, err, scanRequest)
@@ -37,7 +37,10 @@ func (s *Store) DeleteConsents(ctx context.Context, expiredBy time.Time, limit i
 				return err
 			}
 		}
-		return nil
+		_, err := tx.ExecContext(ctx, `
+			DELETE FROM connect_sessions WHERE id IN (SELECT id FROM connect_sessions WHERE expires_at <= ?1 LIMIT ?2)`,
+			instant(expiredBy), limit)
+		return err
 	})
 	return links, requests, err
 }

@@ -41,6 +41,7 @@ func dump(t *testing.T, path string) string {
 	for _, table := range []string{
 		"connections", "attempts", "links", "auth_requests", "integrations", "connectors", "key_checks", "breakers",
 		"breaker_failures", "reads", "waiters", "handouts", "changes", "events", "webhook_endpoints", "dead_letters",
+		"api_keys", "api_requests", "connect_sessions", "session_openings",
 	} {
 		dumpTable(t, &all, store, table)
 	}

@@ -99,8 +99,8 @@ func testConnectionNotFound(f *fixture) {
 
 func testList(f *fixture) {
 	for _, c := range []vault.Connection{
-		{ID: "b", Owner: "acme", Connector: "slack", Status: "active", IntegrationID: "one"},
-		{ID: "a", Owner: "acme", Connector: "salesforce", Status: "active", IntegrationID: "'two'"},
+		{ID: "b", Owner: "acme", Connector: "slack", Status: "active", IntegrationID: "one", Tags: map[string]string{"team": "sales", `a"b.$`: "'x'"}},
+		{ID: "a", Owner: "acme", Connector: "salesforce", Status: "active", IntegrationID: "'two'", Tags: map[string]string{"team": "sales"}},
 		{ID: "C", Owner: "acme", Connector: "slack", Status: "paused", IntegrationID: "one"},
 		{ID: "é", Owner: "other", Connector: "slack", Status: "active", IntegrationID: "one"},
 		{ID: "_", Owner: "other", Connector: "slack", Status: "active"},
@@ -122,6 +122,10 @@ func testList(f *fixture) {
 		"integration and owner":  {vault.ConnectionFilter{Owner: "other", IntegrationID: "one"}, []string{"é"}},
 		"integration, next page": {vault.ConnectionFilter{IntegrationID: "one", After: "C", Limit: 1}, []string{"b"}},
 		"several":                {vault.ConnectionFilter{Owner: "acme", Connector: "slack", Status: "active"}, []string{"b"}},
+		"tag":                    {vault.ConnectionFilter{Tags: map[string]string{"team": "sales"}}, []string{"a", "b"}},
+		"tags":                   {vault.ConnectionFilter{Tags: map[string]string{"team": "sales", `a"b.$`: "'x'"}}, []string{"b"}},
+		"tag and owner":          {vault.ConnectionFilter{Owner: "other", Tags: map[string]string{"team": "sales"}}, nil},
+		"tag of another value":   {vault.ConnectionFilter{Tags: map[string]string{"team": "s"}}, nil},
 		"none":                   {vault.ConnectionFilter{Owner: "nobody"}, nil},
 		"first page":             {vault.ConnectionFilter{Limit: 2}, []string{"C", "_"}},
 		"next page":              {vault.ConnectionFilter{Limit: 2, After: "_"}, []string{"a", "b"}},

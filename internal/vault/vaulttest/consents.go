@@ -11,6 +11,7 @@ func testLinkRoundTrip(f *fixture) {
 	id := f.connection("pending")
 	given := vault.Link{
 		Hash: []byte{0, 255, 1}, ConnectionID: id, CreatedAt: epoch().Add(7 * time.Nanosecond), ExpiresAt: epoch(), AnyAccount: true,
+		SessionID: "cs_1",
 	}
 	f.NoError(f.CreateLink(f.ctx, given))
 	got, err := f.Link(f.ctx, given.Hash)
