@@ -69,6 +69,11 @@ type options struct {
 	temporal string
 }
 
+// loaded reports whether a path was asked for.
+func (r *rig) loaded(path string) bool {
+	return slices.ContainsFunc(r.arrived(0), func(a arrival) bool { return a.path == path })
+}
+
 func newRig(t *testing.T, o ...func(*options)) *rig {
 	t.Helper()
 	var opts options
