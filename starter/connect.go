@@ -22,25 +22,35 @@ type connectFlags struct {
 	wait                                        bool
 	timeout                                     time.Duration
 	policy                                      string
+	linkFlags
 }
 
 func connectCommand(a *app) *cobra.Command {
 	var f connectFlags
 	command := &cobra.Command{
-		Use:   "connect CONNECTOR",
+		Use:   "connect CONNECTOR…",
 		Short: "Make a connection, and print the link to open",
 		Long: `Makes a connection for one owner (a customer of yours) at one connector.
 
 With the authorization code grant it prints a connect link: the person who opens it sees who asks for what, signs in
 at the provider and consents. With client credentials nobody consents: it connects at once.
 
+With --link nothing is made yet: it prints a single-use link, whose page lets one person choose among the connectors
+and enter what they want. The connection is made when the button is pressed.
+
 The OAuth app is the platform's own, unless you give the customer's with --client-id and --client-secret-file.`,
 		Example: `  starter connect sandbox --owner acme
   starter connect shopify --owner acme --input shop=my-store
+  starter connect sandbox github --owner acme --link
   starter connect sandbox --grant client_credentials --wait -o json
   printf %s "$SECRET" | starter connect sandbox --grant client_credentials --client-id ID --client-secret-file - --wait`,
-		Args: oneArg("connector (\"starter connectors\" lists them)"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.connect(cmd.Context(), args[0], f) },
+		Args: connectArgs(&f.linkFlags),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.link {
+				return a.connectLater(cmd.Context(), args, f)
+			}
+			return a.connect(cmd.Context(), args[0], f)
+		},
 	}
 	flags := command.Flags()
 	flags.SortFlags = false
@@ -54,7 +64,21 @@ The OAuth app is the platform's own, unless you give the customer's with --clien
 	flags.StringSliceVar(&f.tags, "tag", nil, "`name=value` to find it by later")
 	flags.StringVar(&f.policy, "policy", "", policyHelp)
 	addWait(command, &f.wait, &f.timeout)
+	addLink(command, &f.linkFlags, "make a single-use link that makes the connection when it is used")
+	flags.BoolVar(&f.confirm, "confirm-user", false, "with --link: ask the person once more after consent, before it is used")
 	return command
+}
+
+// connectLater makes a link to a page where the person chooses.
+func (a *app) connectLater(ctx context.Context, connectors []string, f connectFlags) error {
+	tags, err := parsePairs("--tag", f.tags)
+	if err != nil {
+		return err
+	}
+	return a.makeLink(ctx, connections.ConnectSessionRequest{
+		Connectors: connectors, Owner: f.owner, EndUser: f.endUser, Tags: tags, ReturnURL: f.returnURL, Expires: f.expires,
+		ConfirmUser: f.confirm,
+	})
 }
 
 const policyHelp = "`policy` of refresh: adaptive (what nobody reads for a day sleeps until it is read) or always_fresh"

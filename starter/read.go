@@ -22,9 +22,13 @@ func statusCommand(a *app) *cobra.Command {
 
 func listCommand(a *app) *cobra.Command {
 	var filter vault.ConnectionFilter
+	var link linkFlags
 	command := &cobra.Command{
 		Use: "list", Short: "List connections, oldest first",
-		Long: "Lists connections as the vault knows them. For more than --limit, go on with --after and the last id.",
+		Long: `Lists connections as the vault knows them. For more than --limit, go on with --after and the last id.
+
+With --owner and --link it prints a single-use link to the page "Your connections", where that owner's people see,
+reconnect and end what is connected.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if filter.Status != "" && !slices.Contains(workflows.Statuses(), workflows.ConnectionStatus(filter.Status)) {
@@ -32,6 +36,14 @@ func listCommand(a *app) *cobra.Command {
 			}
 			if filter.Limit < 1 || filter.Limit > 1000 {
 				return usagef("--limit must be 1 to 1000")
+			}
+			switch {
+			case link.link && filter.Owner == "":
+				return usagef("--link needs --owner: whose connections the page shows")
+			case link.link:
+				return a.makeLink(cmd.Context(), connections.ConnectSessionRequest{
+					Manage: true, Owner: filter.Owner, ReturnURL: link.returnURL, Expires: link.expires,
+				})
 			}
 			c, err := a.open(cmd.Context())
 			if err != nil {
@@ -58,6 +70,7 @@ func listCommand(a *app) *cobra.Command {
 	flags.StringVar(&filter.Status, "status", "", "only in this `status`")
 	flags.StringVar(&filter.After, "after", "", "go on after this `id`")
 	flags.IntVar(&filter.Limit, "limit", 100, "at most this `many`")
+	addLink(command, &link, "print a single-use link to the owner's page \"Your connections\"")
 	return command
 }
 

@@ -77,7 +77,7 @@ func (c *Client) CreateConnectSession(ctx context.Context, r ConnectSessionReque
 	if err := c.Vault.CreateSession(ctx, s); err != nil {
 		return ConnectSession{}, vaultError(err, s.ID)
 	}
-	return ConnectSession{ID: s.ID, URL: c.BaseURL + SessionPath + secret, ExpiresAt: s.ExpiresAt.UTC()}, nil
+	return ConnectSession{ID: s.ID, URL: c.BaseURL + SessionPath + secret, ExpiresAt: s.ExpiresAt.UTC().Truncate(time.Microsecond)}, nil
 }
 
 // maxKeyFile bounds the file of an assertion key.

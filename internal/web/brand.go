@@ -142,6 +142,26 @@ func initial(name string) string {
 	return "•"
 }
 
+// meaning says what a scope of OpenID Connect Core §5.4 and §11 gives, for people; empty for others.
+func meaning(scope string) string {
+	switch scope {
+	case "openid":
+		return "Know which account is yours"
+	case "profile":
+		return "Your name and profile"
+	case "email":
+		return "Your email address"
+	case "phone":
+		return "Your phone number"
+	case "address":
+		return "Your postal address"
+	case "offline_access":
+		return "Access while you are away"
+	default:
+		return ""
+	}
+}
+
 // hue picks one of the eight colours of tiles, always the same for an id.
 func hue(id string) string {
 	h := fnv.New32a()

@@ -206,7 +206,7 @@ func (s *Server) showForm(w http.ResponseWriter, r *http.Request, status int, fo
 		Chosen: conn.ID, Machine: form.choice.Grant == workflows.GrantClientCredentials, OwnApp: form.ownApp, Fault: form.fault,
 		Faults: len(form.faults),
 	}
-	if len(session.Connectors) > 1 {
+	if len(session.Connectors) > 1 && strings.Contains(form.visit.self, connections.SessionPath) {
 		page.Back = form.visit.self
 		if form.visit.popup {
 			page.Back += "?" + popupName + "=" + popupValue

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -91,9 +92,43 @@ func (s *Server) truth(request vault.AuthRequest, connection vault.Connection) r
 	return res
 }
 
+// A page that waits for an outcome is held back for a moment, since the outcome seldom takes longer: a person then sees
+// one page and not two.
+const (
+	heldBack  = 600 * time.Millisecond
+	lookAgain = 30 * time.Millisecond
+)
+
+// settle is find for those who can wait a little for the outcome.
+func (s *Server) settle(w http.ResponseWriter, r *http.Request) (result, bool) {
+	res, ok := s.find(w, r)
+	if !ok || res.state != resultWaiting || res.request.ConsumedAt.IsZero() {
+		return res, ok
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), heldBack)
+	defer cancel()
+	ticker := time.NewTicker(lookAgain)
+	defer ticker.Stop()
+	for res.state == resultWaiting {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return res, true
+		case <-s.untilClosed.Done():
+			return res, true
+		}
+		request, err := s.Vault.AuthRequest(ctx, res.request.ID)
+		if err != nil || request.Outcome == "" {
+			continue
+		}
+		return s.find(w, r)
+	}
+	return res, true
+}
+
 // showResult is the page behind the callback: a clean URL that can be reloaded.
 func (s *Server) showResult(w http.ResponseWriter, r *http.Request) {
-	res, ok := s.find(w, r)
+	res, ok := s.settle(w, r)
 	if !ok {
 		return
 	}

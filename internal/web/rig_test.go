@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,12 +36,42 @@ type rig struct {
 	// secrets must never be seen in a page, a log or a clean URL.
 	secrets map[string]string
 	answers []page
+	// asked are the requests that came in, in order.
+	asked []arrival
+}
+
+// arrival is a request that came in.
+type arrival struct {
+	method, path string
+	at           time.Time
+}
+
+// noting notes requests before they are served.
+func (r *rig) noting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		r.mu.Lock()
+		r.asked = append(r.asked, arrival{q.Method, q.URL.Path, time.Now()})
+		r.mu.Unlock()
+		next.ServeHTTP(w, q)
+	})
+}
+
+// arrived are the requests since the first n.
+func (r *rig) arrived(n int) []arrival {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.asked[n:])
 }
 
 type options struct {
 	connectionstest.Options
 	// temporal is the address of another Temporal than the embedded one: the pages' client only.
 	temporal string
+}
+
+// loaded reports whether a path was asked for.
+func (r *rig) loaded(path string) bool {
+	return slices.ContainsFunc(r.arrived(0), func(a arrival) bool { return a.path == path })
 }
 
 func newRig(t *testing.T, o ...func(*options)) *rig {
@@ -59,7 +90,7 @@ func newRig(t *testing.T, o ...func(*options)) *rig {
 		client = r.NewClient(connectionstest.LazyTemporal(t, opts.temporal), base)
 	}
 	r.pages = r.serverAt(base, client)
-	server.Config.Handler = r.pages
+	server.Config.Handler = r.noting(r.pages)
 	server.Config.MaxHeaderBytes = 64 << 10 // as the worker's
 	server.Start()
 	t.Cleanup(func() {

@@ -69,6 +69,7 @@ func New(c Config) (*Server, error) {
 		"logo":     c.Brand.logo,
 		"branded":  func() bool { return c.Brand.style() != "" },
 		"initial":  initial,
+		"meaning":  meaning,
 		"hue":      hue,
 	}).ParseFS(files, "templates/*.html")
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/acme/connections/internal/secret"
 	"github.com/acme/connections/internal/vault"
@@ -122,6 +123,9 @@ func (s *Server) leave(session vault.Session, connectionID, status string, p mes
 		"session_id": {session.ID}, "connection_id": {connectionID}, "status": {status},
 	})
 	p.ReturnLabel = "Continue to " + s.Platform
+	if p.Return != "" {
+		p.Text = strings.TrimSuffix(p.Text, " You can close this window.")
+	}
 	return p
 }
 
