@@ -88,7 +88,7 @@ func TestImportMany(t *testing.T) {
 			require.Len(t, in.imported(), 0, "a dry run writes nothing")
 
 			cut := s.importing(file)
-			require.Eventually(t, func() bool { return len(in.imported()) >= many/3 }, 20*patience, 50*time.Millisecond)
+			require.Eventually(t, func() bool { return len(in.imported()) >= many/3 }, 20*patience, 200*time.Millisecond)
 			require.NoError(t, cut.command.Process.Kill())
 			_ = cut.command.Wait()
 			done := len(in.imported())
