@@ -166,8 +166,12 @@ func (a *app) showImportText(v importView, took time.Duration) error {
 	if v.DryRun {
 		created = "to create"
 	}
+	rounded := took.Round(100 * time.Millisecond)
+	if rounded < time.Second {
+		rounded = took.Round(time.Millisecond)
+	}
 	_, _ = fmt.Fprintf(a.stdout, "%d records in %s: %d %s, %d already there, %d replaced, %d failed.\n",
-		v.Records, took.Round(100*time.Millisecond), v.Created, created, v.AlreadyThere, v.Replaced, v.Failed)
+		v.Records, rounded, v.Created, created, v.AlreadyThere, v.Replaced, v.Failed)
 	if v.DryRun {
 		_, _ = fmt.Fprintln(a.stdout, "Dry run: nothing is written.")
 	}

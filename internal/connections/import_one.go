@@ -7,7 +7,6 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 
-	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/importfile"
 	"github.com/acme/connections/internal/keyring"
 	"github.com/acme/connections/internal/vault"
@@ -44,7 +43,7 @@ func (i *importer) one(ctx context.Context, p *plan) (importOutcome, error) {
 	if err != nil {
 		return 0, vaultError(err, p.id)
 	}
-	return importCreated, i.start(ctx, p.connector, row)
+	return importCreated, i.start(ctx, p, row)
 }
 
 // known deals with a record whose connection is there.
@@ -61,7 +60,7 @@ func (i *importer) known(ctx context.Context, p *plan, held vault.Connection) (i
 	// A run that was cut off may have left the row without its workflow. What is older is the reconciler's.
 	untouched := held.Generation == 1 && held.StatusSeq == importedSeq && status == workflows.StatusActive
 	if untouched && i.client.Now().Sub(held.CreatedAt) < leftToReconciler && !i.options.DryRun {
-		if err := i.ensureStarted(ctx, p.connector, held); err != nil {
+		if err := i.ensureStarted(ctx, p, held); err != nil {
 			return 0, err
 		}
 	}
@@ -96,10 +95,10 @@ func (c *Client) sealImported(row *vault.Connection, r importfile.Record, genera
 }
 
 // start starts the workflow of an imported row. One that runs already was started by the reconciler.
-func (i *importer) start(ctx context.Context, conn connector.Connector, row vault.Connection) error {
-	now := i.client.Now().UTC()
+func (i *importer) start(ctx context.Context, p *plan, row vault.Connection) error {
+	conn, now := p.connector, i.client.Now().UTC()
 	state := stateOf(conn, row, now)
-	unknown := row.ExpiresAt.IsZero() && !conn.NeverExpires
+	unknown := row.ExpiresAt.IsZero() && !conn.NeverExpires && !p.record.NoExpiration
 	if state.Token.Renewable && !state.WakeAt.IsZero() && (unknown || !state.WakeAt.After(now)) {
 		state.WakeAt = i.pace.slot(conn)
 	}
@@ -112,13 +111,13 @@ func (i *importer) start(ctx context.Context, conn connector.Connector, row vaul
 }
 
 // ensureStarted starts the workflow of a row that never had one. One that has ended is the reconciler's to judge.
-func (i *importer) ensureStarted(ctx context.Context, conn connector.Connector, row vault.Connection) error {
+func (i *importer) ensureStarted(ctx context.Context, p *plan, row vault.Connection) error {
 	asking, cancel := context.WithTimeout(ctx, updateLimit)
 	defer cancel()
 	_, err := i.client.Temporal.DescribeWorkflowExecution(asking, workflows.WorkflowID(row.ID), "")
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
-		return i.start(ctx, conn, row)
+		return i.start(ctx, p, row)
 	}
 	return temporalError(err)
 }
@@ -178,7 +177,7 @@ func (i *importer) restart(ctx context.Context, p *plan, held vault.Connection) 
 	if err != nil && !errors.Is(err, errNoWorkflow) {
 		return err
 	}
-	return i.start(ctx, p.connector, row)
+	return i.start(ctx, p, row)
 }
 
 // holds reports whether a row has the tokens of a record.

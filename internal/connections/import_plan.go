@@ -139,13 +139,16 @@ func (i *importer) connectorOf(ctx context.Context, r importfile.Record) (connec
 	for _, name := range names {
 		conn, err := i.find(ctx, name)
 		var unknown *connector.UnknownError
+		var engine *vault.EngineError
 		switch {
 		case err == nil:
 			return conn, importable(conn)
 		case errors.As(err, &unknown):
 			near = append(near, unknown.Near...)
-		default:
+		case errors.As(err, &engine), ctx.Err() != nil:
 			return conn, vaultError(err, "")
+		default:
+			return conn, unimportable(string(workflows.ReasonConnectorMissing), "connector", "%s", workflows.ReasonConnectorMissing.Sentence())
 		}
 	}
 	hint := ""

@@ -2,14 +2,17 @@ package connections_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/acme/connections/internal/connections"
@@ -59,10 +62,21 @@ func elsewhere(t *testing.T, r *connectionstest.Rig) oauth.Reply {
 // fields are a record of a file.
 type fields map[string]any
 
-// recordOf is a grant as another system exports it. Its owner is the test: ids follow from it, and tests share one Temporal.
+// owners are those of the tests.
+var owners sync.Map
+
+// ownerOf is an owner of the test's own, another one each time that it runs: ids follow from it, and tests share one
+// Temporal.
+func ownerOf(t *testing.T) string {
+	t.Helper()
+	owner, _ := owners.LoadOrStore(t, t.Name()+" "+uuid.NewString())
+	return fmt.Sprint(owner)
+}
+
+// recordOf is a grant as another system exports it.
 func recordOf(t *testing.T, externalID string, reply oauth.Reply) fields {
 	return fields{
-		"connector": "sandbox", "owner": t.Name(), "external_id": externalID, "access_token": reply.AccessToken.Reveal(),
+		"connector": "sandbox", "owner": ownerOf(t), "external_id": externalID, "access_token": reply.AccessToken.Reveal(),
 		"refresh_token": reply.RefreshToken.Reveal(), "expires_at": reply.ExpiresAt, "issued_at": reply.IssuedAt, "scopes": reply.Scopes,
 	}
 }
@@ -70,7 +84,7 @@ func recordOf(t *testing.T, externalID string, reply oauth.Reply) fields {
 // madeUp is a record with tokens of nobody's that live for an hour.
 func madeUp(t *testing.T, externalID string) fields {
 	return fields{
-		"connector": "sandbox", "owner": t.Name(), "external_id": externalID, "access_token": "made-up-access-" + externalID,
+		"connector": "sandbox", "owner": ownerOf(t), "external_id": externalID, "access_token": "made-up-access-" + externalID,
 		"refresh_token": "made-up-refresh-" + externalID, "expires_at": time.Now().Add(time.Hour).Unix(),
 	}
 }

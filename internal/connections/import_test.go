@@ -63,7 +63,7 @@ func TestImport(t *testing.T) {
 	require.EqualValues(t, 1, report.Created, report)
 	row := rows(t, r)[0]
 	require.True(t, workflows.ValidID(row.ID))
-	require.Equal(t, []string{t.Name(), "sandbox", "active", "", "u-1", "Bearer"}, []string{row.Owner, row.Connector, row.Status, row.Reason, row.EndUser, row.TokenType})
+	require.Equal(t, []string{ownerOf(t), "sandbox", "active", "", "u-1", "Bearer"}, []string{row.Owner, row.Connector, row.Status, row.Reason, row.EndUser, row.TokenType})
 	require.Equal(t, map[string]string{"team": "x", "external_id": "c-7"}, row.Tags)
 	require.EqualValues(t, 1, row.Generation)
 	require.Equal(t, grant.Scopes, row.GrantedScopes)
@@ -228,7 +228,7 @@ func TestImportRefusals(t *testing.T) {
 
 	// For all records at once; what says otherwise is refused.
 	file := lines(t, madeUp(t, "1").with("owner", nil).with("connector", nil), madeUp(t, "2"), madeUp(t, "3").with("owner", "other"), shop)
-	report = runImport(t, r.Client, importfile.JSONLines, file, connections.ImportOptions{Owner: t.Name(), Connector: "sandbox"})
+	report = runImport(t, r.Client, importfile.JSONLines, file, connections.ImportOptions{Owner: ownerOf(t), Connector: "sandbox"})
 	require.EqualValues(t, 2, report.Created, report)
 	require.Equal(t, []string{"owner", "connector"}, []string{report.Failures[0].Field, report.Failures[1].Field})
 	_, err = tryImport(t, r.Client, importfile.JSONLines, file, connections.ImportOptions{Owner: "a\nb"})
@@ -250,7 +250,7 @@ func TestImportRefusals(t *testing.T) {
 func TestImportOwnApp(t *testing.T) {
 	t.Parallel()
 	r := connectionstest.New(t, connectionstest.Options{})
-	app, err := r.Client.PutIntegration(t.Context(), connections.IntegrationRequest{Owner: t.Name(), Connector: "sandbox", ClientID: "their-app", ClientSecret: secret.New("s")})
+	app, err := r.Client.PutIntegration(t.Context(), connections.IntegrationRequest{Owner: ownerOf(t), Connector: "sandbox", ClientID: "their-app", ClientSecret: secret.New("s")})
 	require.NoError(t, err)
 	platform := r.Sandbox.Clients().App.ID
 	report := runImport(t, r.Client, importfile.JSONLines, lines(
@@ -274,19 +274,19 @@ func TestImportNango(t *testing.T) {
 	r := connectionstest.New(t, connectionstest.Options{Connector: func(c *connector.Connector) {
 		c.Metadata = []connector.Capture{{Path: "region"}, {Path: "instance_url", Hosts: []string{"example.com"}}}
 	}})
-	grant := elsewhere(t, r)
 	object := func(id, key, provider string) string {
+		grant := elsewhere(t, r)
 		return fmt.Sprintf(`{"connection_id":%q,"provider_config_key":%q,"provider":%q,"end_user":{"id":"u-1","organization":{"id":%q}},
 			"connection_config":{"instance_url":"https://eu.example.com","else":"x"},
 			"credentials":{"type":"OAUTH2","access_token":%q,"refresh_token":%q,"expires_at":%q,"raw":{"access_token":"x","scope":"openid email","region":"eu","instance_url":"https://evil.test"}}}`,
-			id, key, provider, t.Name(), grant.AccessToken.Reveal(), grant.RefreshToken.Reveal(), grant.ExpiresAt.Format(time.RFC3339))
+			id, key, provider, ownerOf(t), grant.AccessToken.Reveal(), grant.RefreshToken.Reveal(), grant.ExpiresAt.Format(time.RFC3339))
 	}
 	file := "[" + object("1", "sandbox", "") + "," + object("1", "sandbox-eu", "sandbox") + "," + object("1", "sandbox-us", "unknown") + "," + object("1", "other", "unknown") + "]"
 	report := runImport(t, r.Client, importfile.Nango, file, connections.ImportOptions{ConnectorNames: map[string]string{"sandbox-us": "sandbox"}})
 	require.EqualValues(t, 3, report.Created, report)
 	require.EqualValues(t, 1, report.FailuresByCode["unknown_connector"])
 	for _, row := range rows(t, r) {
-		require.Equal(t, t.Name(), row.Owner)
+		require.Equal(t, ownerOf(t), row.Owner)
 		require.Equal(t, []string{"openid", "email"}, row.GrantedScopes)
 		require.Equal(t, map[string]string{"region": "eu", "instance_url": "https://eu.example.com"}, row.Metadata)
 		require.Equal(t, "1", row.Tags["external_id"])
