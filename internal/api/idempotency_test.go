@@ -64,6 +64,11 @@ func TestIdempotency(t *testing.T) {
 	r.Clock.Move(24*time.Hour + time.Minute)
 	late := made[api.Connection](r, create(key, "one", body), http.StatusCreated)
 	require.NotEqual(t, created.ID, late.ID, "a day later the key is as new")
+	r.api.Sweep(t.Context())
+	left, err := r.Vault.DeleteRequests(t.Context(), r.Clock.Now().Add(-time.Second), 100)
+	require.NoError(t, err)
+	require.Zero(t, left, "what has expired is gone")
+	require.Equal(t, "true", create(key, "one", body).header.Get("Idempotency-Replayed"), "and what has not is there")
 }
 
 // Of many who send the same at once, one creates.

@@ -134,7 +134,13 @@ func (s *Server) Flush(ctx context.Context) {
 func (s *Server) sweep(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tallyLimit)
 	defer cancel()
-	if _, err := s.Connections.Vault.DeleteRequests(ctx, s.Connections.Now(), maxSweep); err != nil {
-		s.Log.WarnContext(ctx, "expired idempotency keys could not be removed; they are with the next round", slog.Any("error", err))
+	for {
+		deleted, err := s.Connections.Vault.DeleteRequests(ctx, s.Connections.Now(), maxSweep)
+		if err != nil {
+			s.Log.WarnContext(ctx, "expired idempotency keys could not be removed; they are with the next round", slog.Any("error", err))
+		}
+		if deleted < maxSweep {
+			return
+		}
 	}
 }
