@@ -117,6 +117,10 @@ Without --dev it needs, from the environment:
   CONNECTIONS_ACCESS_KEYSET_FILE  the keyset that seals access tokens
   CONNECTIONS_BASE_URL            where browsers reach the web role, e.g. https://oauth2.integrations.acme.com
   CONNECTIONS_PLATFORM_NAME       who asks for consent, as people know it (default: Acme Inc)
+  CONNECTIONS_PLATFORM_LOGO       its logo on our pages: an https URL, or an SVG, PNG, JPEG or WebP file
+  CONNECTIONS_PLATFORM_COLOR      the colour of buttons, as #rrggbb; CONNECTIONS_PLATFORM_COLOR_DARK on a dark ground
+  CONNECTIONS_RETURN_URLS         where results of connect sessions may lead: whole URLs, or https://host/*, by commas
+  CONNECTIONS_ASSERTION_KEY_FILE  the key that checks your assertions of end users: Ed25519 in PEM, or a shared secret
   CONNECTIONS_ALLOW_LOOPBACK      1 lets connectors that operators add lead to this machine: tests and development only
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…   as for the temporal command
 
