@@ -19,7 +19,7 @@ func (c *Client) AllowsReturn(raw string) bool {
 		return false
 	}
 	return slices.ContainsFunc(c.ReturnURLs, func(entry string) bool {
-		if origin, any := strings.CutSuffix(entry, "/*"); any {
+		if origin, whole := strings.CutSuffix(entry, "/*"); whole {
 			return u.Scheme+"://"+u.Host == origin
 		}
 		return raw == entry

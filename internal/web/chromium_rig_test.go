@@ -66,8 +66,8 @@ func (c *chrome) do(steps ...chromedp.Action[chromedp.Void]) {
 	require.NoError(c.t, chromedp.Do(ctx, steps...))
 }
 
-// see runs an action that returns a value.
-func see1[T any](c *chrome, action chromedp.Action[T]) T {
+// look runs an action that returns a value.
+func look[T any](c *chrome, action chromedp.Action[T]) T {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.ctx, 2*patience)
 	defer cancel()
@@ -83,7 +83,7 @@ func (c *chrome) open(address string) {
 }
 
 // text is what the page says.
-func (c *chrome) text() string { c.t.Helper(); return see1(c, chromedp.Text("body")) }
+func (c *chrome) text() string { c.t.Helper(); return look(c, chromedp.Text("body")) }
 
 // press clicks, and waits for what comes.
 func (c *chrome) press(selector, comes string) {
@@ -95,7 +95,7 @@ func (c *chrome) press(selector, comes string) {
 func (c *chrome) signIn(user, decision string) {
 	c.t.Helper()
 	c.do(chromedp.WaitVisible("#username, button[name=decision]"))
-	if len(see1(c, chromedp.Nodes("#username", chromedp.AtLeast(0)))) > 0 {
+	if len(look(c, chromedp.Nodes("#username", chromedp.AtLeast(0)))) > 0 {
 		c.do(chromedp.SendKeys("#username", user), chromedp.SendKeys("#password", user), chromedp.Submit("#password"))
 	}
 	button := `button[name="decision"][value="` + decision + `"]`
@@ -137,8 +137,8 @@ func (c *chrome) inspect(name string) {
 	c.shots++
 	for _, scheme := range []string{"light", "dark"} {
 		c.scheme(scheme)
-		_ = see1(c, chromedp.Evaluate[bool]("("+"() => {"+source+"; return true})()"))
-		found := see1(c, chromedp.Evaluate[[]barrier](runAxe, chromedp.EvalAwaitPromise))
+		_ = look(c, chromedp.Evaluate[bool]("("+"() => {"+source+"; return true})()"))
+		found := look(c, chromedp.Evaluate[[]barrier](runAxe, chromedp.EvalAwaitPromise))
 		for _, b := range found {
 			if b.Impact == "serious" || b.Impact == "critical" {
 				require.Fail(c.t, "a barrier", "%s in %s: %s (%s)\n%s", name, scheme, b.Help, b.ID, strings.Join(b.Nodes, "\n"))
@@ -149,7 +149,7 @@ func (c *chrome) inspect(name string) {
 	}
 	c.scheme("light")
 	c.do(chromedp.EmulateViewport(320, 640))
-	require.LessOrEqual(c.t, see1(c, chromedp.Evaluate[int]("document.documentElement.scrollWidth")), 320, "%s is wider than a narrow screen (WCAG 2.2 §1.4.10)", name)
+	require.LessOrEqual(c.t, look(c, chromedp.Evaluate[int]("document.documentElement.scrollWidth")), 320, "%s is wider than a narrow screen (WCAG 2.2 §1.4.10)", name)
 	c.shot(fmt.Sprintf("%02d-%s-narrow.png", c.shots, name))
 	c.do(chromedp.EmulateViewport(900, 760))
 }
@@ -157,6 +157,6 @@ func (c *chrome) inspect(name string) {
 // shot keeps a screenshot.
 func (c *chrome) shot(name string) {
 	c.t.Helper()
-	image := see1(c, chromedp.FullScreenshot(100))
+	image := look(c, chromedp.FullScreenshot(100))
 	require.NoError(c.t, os.WriteFile(filepath.Join(c.t.ArtifactDir(), name), image, 0o600))
 }

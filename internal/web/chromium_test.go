@@ -38,12 +38,12 @@ func TestChromium_Pages(t *testing.T) {
 	c.inspect("inputs")
 	c.do(chromedp.SendKeys("#input_shop", "no/such"))
 	c.press("button[type=submit]", ".alert")
-	require.Equal(t, "input_shop", see1(c, chromedp.Evaluate[string]("document.activeElement.id")), "what is wrong has the focus")
+	require.Equal(t, "input_shop", look(c, chromedp.Evaluate[string]("document.activeElement.id")), "what is wrong has the focus")
 	c.inspect("inputs-wrong")
 	c.open(link + "?connector=own")
 	c.do(chromedp.SendKeys("#client_id", "an-app"))
 	c.press("button[type=submit]", ".alert")
-	require.Empty(t, see1(c, chromedp.Value("#client_secret")))
+	require.Empty(t, look(c, chromedp.Value("#client_secret")))
 	c.inspect("own-app-wrong")
 
 	c.open(link + "?connector=robot")
@@ -129,8 +129,8 @@ func TestChromium_Waiting(t *testing.T) {
 }
 
 // TestChromium_Session: a person at a full page. From the click to the consent screen it is one request of ours, and the
-// outcome is there within a second of the callback.
-func TestChromium_Session(t *testing.T) { //nolint:paralleltest // it measures, so that it runs before all others
+// outcome is there within a second of the callback. It measures, so that it runs before all others and beside none.
+func TestChromium_Session(t *testing.T) {
 	r := newRig(t)
 	c := newChrome(t)
 	for range 3 {
@@ -153,8 +153,8 @@ func TestChromium_Session(t *testing.T) { //nolint:paralleltest // it measures, 
 		t.Logf("Chromium showed the outcome %v after the callback came in", shown.Sub(called).Round(time.Millisecond))
 		require.Less(t, shown.Sub(called), time.Second)
 		r.AwaitStatus(r.sessionOf(id).ConnectionID, workflows.StatusActive)
-		require.Contains(t, see1(c, chromedp.Evaluate[string](`document.querySelector("a.button").href`)), "status=connected")
-		require.Empty(t, see1(c, chromedp.Evaluate[string]("location.search + document.referrer")), "a clean URL, told to nobody")
+		require.Contains(t, look(c, chromedp.Evaluate[string](`document.querySelector("a.button").href`)), "status=connected")
+		require.Empty(t, look(c, chromedp.Evaluate[string]("location.search + document.referrer")), "a clean URL, told to nobody")
 	}
 }
 
@@ -206,17 +206,17 @@ func TestChromium_Keyboard(t *testing.T) {
 	c := newChrome(t)
 	id, link := r.session(several)
 	c.open(link)
-	require.Equal(t, "q", see1(c, chromedp.Evaluate[string]("document.activeElement.id")), "the search has the focus")
+	require.Equal(t, "q", look(c, chromedp.Evaluate[string]("document.activeElement.id")), "the search has the focus")
 	c.do(chromedp.KeyEvent("corner"), chromedp.WaitNotVisible(`li[data-text^="Sandbox"]`), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("#input_shop"))
 	// The link back, the field, and the rest in the order of the page.
 	var stops []string
 	for range 4 {
 		c.do(chromedp.KeyEvent(kb.Tab))
-		stops = append(stops, see1(c, chromedp.Evaluate[string](`document.activeElement.id || document.activeElement.tagName`)))
+		stops = append(stops, look(c, chromedp.Evaluate[string](`document.activeElement.id || document.activeElement.tagName`)))
 		if stops[len(stops)-1] == "input_shop" {
 			c.do(chromedp.KeyEvent("my-store"))
 		}
-		require.Equal(t, "3px", see1(c, chromedp.Evaluate[string](`getComputedStyle(document.activeElement).outlineWidth`)), "the focus is seen on %v", stops)
+		require.Equal(t, "3px", look(c, chromedp.Evaluate[string](`getComputedStyle(document.activeElement).outlineWidth`)), "the focus is seen on %v", stops)
 	}
 	require.Equal(t, []string{"A", "input_shop", "SUMMARY", "BUTTON"}, stops)
 	c.do(chromedp.KeyEvent(kb.Enter))
@@ -287,7 +287,7 @@ func TestChromium_Popup(t *testing.T) {
 		t.Cleanup(cancel)
 		return ask(`document.readyState === "complete" && document.querySelector("form button") !== null && window.opener === null`)
 	}, 2*patience, 100*time.Millisecond)
-	require.True(t, see1(c, chromedp.Evaluate[bool]("window.popup.closed")), "its opener is cut off, and may take it for closed")
+	require.True(t, look(c, chromedp.Evaluate[bool]("window.popup.closed")), "its opener is cut off, and may take it for closed")
 	ask(`document.querySelector("form button").click()`)
 	answers <- r.browser().consent(r.Sandbox.Endpoints().Authorization+"?"+<-asked, "allow")
 	require.Eventually(t, func() bool { return !find() }, patience, 20*time.Millisecond, "the pop-up closes itself")
@@ -311,7 +311,7 @@ func TestAttackFraming(t *testing.T) {
 	for _, address := range []string{link, plain, r.base + "/", r.base + "/callback", r.base + "/result/x"} {
 		c.open(evil.URL)
 		before := len(r.arrived(0))
-		loaded := see1(c, chromedp.Evaluate[bool](`new Promise((done) => {
+		loaded := look(c, chromedp.Evaluate[bool](`new Promise((done) => {
 			const frame = document.createElement("iframe");
 			frame.onload = () => done(true);
 			frame.src = "`+address+`";

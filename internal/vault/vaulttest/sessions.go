@@ -1,6 +1,7 @@
 package vaulttest
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -97,10 +98,8 @@ func testSessionUseOnce(f *fixture) {
 				winners.Add(1)
 			case err == nil:
 				f.t.Errorf("%s got the session of %s", name, used.BrowserHash)
-			default:
-				if err != vault.ErrConsumed { //nolint:errorlint // the contract's own
-					f.t.Errorf("%s: %v", name, err)
-				}
+			case !errors.Is(err, vault.ErrConsumed):
+				f.t.Errorf("%s: %v", name, err)
 			}
 		})
 	}
