@@ -8,5 +8,5 @@ import (
 
 func TestImports(t *testing.T) {
 	t.Parallel()
-	deptest.MayReach(t, "workflows", "internal/secret", "internal/connector", "internal/keyring", "internal/oauth", "internal/renewal", "internal/vault", "internal/connections")
+	deptest.MayReach(t, "workflows", "internal/secret", "internal/connector", "internal/keyring", "internal/oauth", "internal/renewal", "internal/vault", "internal/connections", "internal/importfile")
 }
