@@ -142,10 +142,7 @@ func (i *importer) read(ctx context.Context, records *importfile.Reader, planned
 
 // patiently imports one record, again and again while the vault or Temporal is away. Its error ends the import.
 func (i *importer) patiently(ctx context.Context, p plan) error {
-	for try := 1; ; try++ {
-		if ctx.Err() != nil {
-			return nil
-		}
+	for try := 1; ctx.Err() == nil; try++ {
 		outcome, err := i.one(ctx, &p)
 		switch {
 		case err == nil:
@@ -153,7 +150,7 @@ func (i *importer) patiently(ctx context.Context, p plan) error {
 			return nil
 		case ctx.Err() != nil:
 			// Whatever has been written is found by the next run.
-			return nil
+			continue
 		case !passing(err):
 			i.failed(p.record.Line, err)
 			return nil
@@ -168,6 +165,7 @@ func (i *importer) patiently(ctx context.Context, p plan) error {
 			timer.Stop()
 		}
 	}
+	return nil
 }
 
 // passing reports whether an error is not of the record, but of what all records need.

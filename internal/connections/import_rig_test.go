@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -91,10 +92,7 @@ func madeUp(t *testing.T, externalID string) fields {
 
 // with is the record with other values; nil takes a field away.
 func (f fields) with(name string, value any) fields {
-	changed := fields{}
-	for k, v := range f {
-		changed[k] = v
-	}
+	changed := maps.Clone(f)
 	changed[name] = value
 	return changed
 }

@@ -447,7 +447,8 @@ func TestImportCanary(t *testing.T) {
 	secrets := []string{grant.AccessToken.Reveal(), grant.RefreshToken.Reveal(), "made-up-access-9", "made-up-refresh-9"}
 	bad := madeUp(t, "9").with("expires_at", time.Now().Add(-time.Hour).Unix())
 	report := runImport(t, r.Client, importfile.JSONLines, lines(t, recordOf(t, "1", grant), bad, bad, bad.with("external_id", nil)), connections.ImportOptions{})
-	said := fmt.Sprintf("%+v %#v", report, report)
+	var said strings.Builder
+	_, _ = fmt.Fprintf(&said, "%+v %#v", report, report)
 	ids := rows(t, r)
 	require.Len(t, ids, 2)
 	for _, row := range ids {
@@ -459,15 +460,15 @@ func TestImportCanary(t *testing.T) {
 		}
 		_, history := connectionstest.History(t, r.Temporal, r.Temporal.GetWorkflow(t.Context(), workflows.WorkflowID(row.ID), ""))
 		require.NotEmpty(t, history)
-		said += history
+		said.WriteString(history)
 	}
-	said += r.Logged.String()
+	said.WriteString(r.Logged.String())
 	for _, row := range ids {
 		opened, err := r.Keys.Access.OpenString(keyring.AccessToken(row.ID, 1), row.AccessToken)
 		require.NoError(t, err)
 		require.Contains(t, secrets, opened.Reveal())
 	}
 	for _, s := range secrets {
-		require.NotContains(t, said, s)
+		require.NotContains(t, said.String(), s)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 func TestImports(t *testing.T) {
 	t.Parallel()
-	deptest.MayReach(t, "workflows", "activities", "internal/connections", "internal/breaker", "internal/connector", "internal/keyring",
+	deptest.MayReach(t, "workflows", "activities", "internal/connections", "internal/importfile", "internal/breaker", "internal/connector", "internal/keyring",
 		"internal/oauth", "internal/renewal", "internal/secret", "internal/vault", "internal/events", "internal/webhook",
 		// of activities' Open
 		"internal/config", "internal/reads", "internal/tokens", "internal/vault/pgvault", "internal/vault/sqlitevault")

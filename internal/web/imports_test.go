@@ -8,5 +8,5 @@ import (
 
 func TestImports(t *testing.T) {
 	t.Parallel()
-	deptest.MayReach(t, "workflows", "internal/secret", "internal/connector", "internal/keyring", "internal/oauth", "internal/renewal", "internal/vault", "internal/connections", "internal/events", "internal/webhook")
+	deptest.MayReach(t, "workflows", "internal/secret", "internal/connector", "internal/keyring", "internal/oauth", "internal/renewal", "internal/vault", "internal/connections", "internal/importfile", "internal/events", "internal/webhook")
 }
