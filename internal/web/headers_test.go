@@ -31,8 +31,8 @@ func checkHeaders(t *testing.T, p page) {
 	assert.Equal(t, "no-store", p.header.Get("Cache-Control"), p.url)
 }
 
-// TestHeadersOnEveryAnswer adds the answers that no other test comes by; checkHeaders sees all of them.
-func TestHeadersOnEveryAnswer(t *testing.T) {
+// TestAttackHeadersOnEveryAnswer: caching, referrers, framing. It adds the answers that no other test comes by; checkHeaders sees all of them.
+func TestAttackHeadersOnEveryAnswer(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	b := r.browser()
@@ -48,6 +48,17 @@ func TestHeadersOnEveryAnswer(t *testing.T) {
 		{http.MethodGet, "/callback", http.StatusBadRequest},
 		{http.MethodGet, "/result/x", http.StatusNotFound},
 		{http.MethodGet, "/connect/", http.StatusNotFound},
+		{http.MethodGet, "/session/x", http.StatusNotFound},
+		{http.MethodPost, "/session/x", http.StatusNotFound},
+		{http.MethodPost, "/session/x/open", http.StatusNotFound},
+		{http.MethodGet, "/setup/x", http.StatusNotFound},
+		{http.MethodGet, "/setup/x/state", http.StatusNotFound},
+		{http.MethodGet, "/yours/x", http.StatusNotFound},
+		{http.MethodGet, "/yours/x/y/disconnect", http.StatusNotFound},
+		{http.MethodPost, "/yours/x/y/reconnect", http.StatusNotFound},
+		{http.MethodPost, "/result/x/confirm", http.StatusNotFound},
+		{http.MethodGet, "/brand/style.css", http.StatusOK},
+		{http.MethodGet, "/brand/logo", http.StatusNotFound},
 		{http.MethodGet, "/connect/../connect/x", http.StatusTemporaryRedirect},
 		{http.MethodGet, "/assets/style.css", http.StatusOK},
 		{http.MethodGet, "/assets/result.js", http.StatusOK},
