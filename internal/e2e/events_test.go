@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,13 @@ func (r *receiver) answer(status int) {
 	r.status = status
 }
 
+// received are all that came so far.
+func (r *receiver) received() []webhookReceived {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.got)
+}
+
 // answerWith has it say something in every answer.
 func (r *receiver) answerWith(text string) {
 	r.mu.Lock()
@@ -87,10 +95,8 @@ func (r *receiver) answerWith(text string) {
 
 // bodies are all that came.
 func (r *receiver) bodies() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	var all strings.Builder
-	for _, got := range r.got {
+	for _, got := range r.received() {
 		all.WriteString(got.body + "\n")
 	}
 	return all.String()
@@ -99,11 +105,9 @@ func (r *receiver) bodies() string {
 // kinds are the types of what came, in order; each came once, and was signed.
 func (r *receiver) kinds() []string {
 	r.t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	var kinds []string
 	seen := map[string]bool{}
-	for _, got := range r.got {
+	for _, got := range r.received() {
 		require.Empty(r.t, got.failed)
 		require.False(r.t, seen[got.id], "%s came twice", got.kind)
 		seen[got.id] = true
@@ -115,11 +119,7 @@ func (r *receiver) kinds() []string {
 // await waits until so many have come.
 func (r *receiver) await(n int) {
 	r.t.Helper()
-	require.Eventually(r.t, func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return len(r.got) >= n
-	}, patience, 20*time.Millisecond)
+	require.Eventually(r.t, func() bool { return len(r.received()) >= n }, patience, 20*time.Millisecond)
 }
 
 // tail runs "events --follow" until the returned function ends it, which returns what it said.
@@ -206,7 +206,7 @@ func TestEventsOfALife(t *testing.T) {
 			require.Len(t, list, len(want))
 			for i, e := range list {
 				require.Equal(t, want[i], string(e.Type))
-				require.Equal(t, all.got[i].id, e.ID)
+				require.Equal(t, all.received()[i].id, e.ID)
 			}
 			require.Equal(t, list, endTail())
 			require.Equal(t, "[]\n", s.starter("events", "dead-letters", "-o", "json").stdout)
@@ -243,21 +243,23 @@ func TestEventsSurviveAKill(t *testing.T) {
 	r.answer(http.StatusOK)
 	s.start()
 	r.await(2)
-	require.Equal(t, r.got[0].id, r.got[1].id)
-	require.Equal(t, r.got[0].body, r.got[1].body)
-	require.Contains(t, r.got[1].body, v.ID)
-	require.Empty(t, r.got[1].failed)
+	got := r.received()
+	first := got[0].id
+	require.Equal(t, first, got[1].id)
+	require.Equal(t, got[0].body, got[1].body)
+	require.Contains(t, got[1].body, v.ID)
+	require.Empty(t, got[1].failed)
 
 	// By hand, once more.
 	again := func() {
 		t.Helper()
 		require.Eventually(t, func() bool {
-			return s.starter("events", "redeliver", r.got[0].id, r.endpoint.ID).exit == 0
+			return s.starter("events", "redeliver", first, r.endpoint.ID).exit == 0
 		}, patience, 100*time.Millisecond, "the one before has not ended")
 	}
 	again()
 	r.await(3)
-	require.Equal(t, r.got[0].id, r.got[2].id)
+	require.Equal(t, first, r.received()[2].id)
 
 	// Gone for good: the endpoint is disabled, and the event is a dead letter.
 	r.answer(http.StatusGone)
@@ -267,10 +269,10 @@ func TestEventsSurviveAKill(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return json.Unmarshal([]byte(s.starter("events", "dead-letters", "-o", "json").stdout), &letters) == nil && len(letters) == 1
 	}, patience, 100*time.Millisecond)
-	require.Equal(t, []any{r.got[0].id, r.endpoint.ID, http.StatusGone, "webhook_gone"},
+	require.Equal(t, []any{first, r.endpoint.ID, http.StatusGone, "webhook_gone"},
 		[]any{letters[0].Event, letters[0].Endpoint, letters[0].StatusCode, letters[0].Reason})
 	require.Contains(t, s.starter("events", "endpoints", "list").stdout, "webhook_gone")
-	refused := s.starter("events", "redeliver", r.got[0].id, r.endpoint.ID)
+	refused := s.starter("events", "redeliver", first, r.endpoint.ID)
 	require.Equal(t, 1, refused.exit)
 	require.Contains(t, refused.stderr, "disabled")
 	s.replayAll()

@@ -23,7 +23,7 @@ func (s *Store) ListEvents(ctx context.Context, f vault.EventFilter) ([]vault.Ev
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT `+eventColumns+` FROM events
 		WHERE sequence > ?1 AND (?2 = '' OR owner = ?2) AND (?3 = '' OR connection_id = ?3) AND (?4 = '' OR type = ?4)
-		ORDER BY sequence `+order+` LIMIT ?5`, //nolint:gosec // the order is one of two constants
+		ORDER BY sequence `+order+` LIMIT ?5`,
 		f.After, f.Owner, f.ConnectionID, string(f.Type), f.PageSize())
 	page, err := collect(rows, err, scanEvent)
 	return f.InOrder(page), failure("list events", err)
