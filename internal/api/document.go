@@ -37,7 +37,9 @@ type operation struct {
 	status int
 	// errors are the statuses beside those that any operation may answer.
 	errors []int
-	look   lookUp
+	// body bounds the body in bytes; maxBody if zero.
+	body int64
+	look lookUp
 }
 
 // register adds an operation: its handler's errors become problems, and its time is bounded.
@@ -45,13 +47,16 @@ func register[I, O any](s *Server, o operation, handle func(context.Context, *I)
 	if o.look == nil {
 		o.look = s.lookUpKey
 	}
+	if o.body == 0 {
+		o.body = maxBody
+	}
 	errs := append([]int{
 		http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable,
 	}, o.errors...)
 	huma.Register(s.huma, huma.Operation{
 		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, Tags: []string{o.tag},
 		Description:   o.description + "\n\nScope: `" + o.scope + "`.",
-		DefaultStatus: o.status, Errors: errs, MaxBodyBytes: maxBody, BodyReadTimeout: s.BodyLimit,
+		DefaultStatus: o.status, Errors: errs, MaxBodyBytes: o.body, BodyReadTimeout: s.BodyLimit,
 		Security:    []map[string][]string{{securityScheme: {o.scope}}},
 		Middlewares: huma.Middlewares{s.admit(o.scope, o.look)},
 	}, func(ctx context.Context, in *I) (*O, error) {
@@ -79,7 +84,7 @@ func (s *Server) Document() ([]byte, error) {
 func (s *Server) openAnswers() {
 	for name, schema := range s.huma.OpenAPI().Components.Schemas.Map() {
 		switch name {
-		case "NewConnection", "NewConnectSession", "NewIntegration", "Reconnect":
+		case "NewConnection", "NewConnectSession", "NewIntegration", "Reconnect", "Import", "ImportRecord":
 		default:
 			if closed, ok := schema.AdditionalProperties.(bool); ok && !closed {
 				schema.AdditionalProperties = nil

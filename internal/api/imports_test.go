@@ -9,5 +9,5 @@ import (
 func TestImports(t *testing.T) {
 	t.Parallel()
 	deptest.MayReach(t, "workflows", "internal/secret", "internal/apikey", "internal/connector", "internal/keyring", "internal/oauth",
-		"internal/reads", "internal/renewal", "internal/tokens", "internal/vault", "internal/connections")
+		"internal/reads", "internal/renewal", "internal/tokens", "internal/vault", "internal/connections", "internal/events", "internal/webhook", "internal/importfile")
 }

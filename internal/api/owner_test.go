@@ -22,6 +22,8 @@ func bodyOf(operation string) any {
 		return map[string]any{"connector": "slack"}
 	case "create-connect-session":
 		return map[string]any{"connectors": []string{"slack"}}
+	case "import-connections":
+		return map[string]any{"records": []any{map[string]any{"connector": "slack", "external_id": "1", "access_token": "at"}}}
 	case "put-integration":
 		return map[string]any{"client_id": "id", "client_secret": "secret"}
 	default:
@@ -71,6 +73,12 @@ func TestAttackKeyOfAnotherOwner(t *testing.T) {
 				r.refused(ask(o.path, map[string]any{"manage": true, "owner": "acme"}), http.StatusForbidden, "owner_not_allowed")
 			case "create-connection":
 				r.refused(ask(o.path, map[string]any{"connector": "slack", "owner": "acme"}), http.StatusForbidden, "owner_not_allowed")
+			case "import-connections":
+				record := map[string]any{"connector": "slack", "external_id": "1", "access_token": "at", "owner": "acme"}
+				r.refused(ask(o.path, map[string]any{"owner": "acme", "records": []any{record}}), http.StatusForbidden, "owner_not_allowed")
+				report := made[api.ImportReport](r.rig, ask(o.path, map[string]any{"records": []any{record}}), http.StatusOK)
+				require.EqualValues(t, 1, report.Failed, what)
+				require.Zero(t, report.Created, what)
 			case "put-integration":
 				r.refused(ask(pathOf(o, ""), map[string]any{"client_id": "theirs", "client_secret": "s", "owner": "acme"}), http.StatusForbidden, "owner_not_allowed")
 			case "list-connections":

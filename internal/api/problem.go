@@ -109,7 +109,7 @@ func useProblems() {
 func libraryProblem(status int, message string, errs []error) *Problem {
 	switch status {
 	case http.StatusRequestEntityTooLarge:
-		return newProblem(status, codeBodyTooLarge, "The body is longer than "+strconv.Itoa(maxBody)+" bytes.")
+		return newProblem(status, codeBodyTooLarge, "The body is longer than is taken here: "+strconv.Itoa(maxBody)+" bytes, or "+strconv.Itoa(maxImport)+" for an import.")
 	case http.StatusRequestTimeout:
 		return newProblem(status, codeBodySlow, "The body did not arrive in time.")
 	case http.StatusUnsupportedMediaType:

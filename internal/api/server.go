@@ -44,7 +44,7 @@ const (
 	DefaultWrites rate.Limit = 50
 	// DefaultBodyLimit is ample for bodies of this size.
 	DefaultBodyLimit = 5 * time.Second
-	// maxBody bounds a body, in bytes: the longest holds a certificate.
+	// maxBody bounds a body, in bytes, but for an import: the longest holds a certificate.
 	maxBody = 64 << 10
 	// handleLimit bounds the handling of a request: less than the worker's HTTP server waits.
 	handleLimit = 25 * time.Second
@@ -92,6 +92,7 @@ func New(c Config) (*Server, error) {
 	s.huma = humago.New(s.mux, s.document())
 	s.addSessions()
 	s.addConnections()
+	s.addImport()
 	s.addToken()
 	s.addConnectors()
 	s.addIntegrations()
@@ -129,7 +130,11 @@ func (s *Server) Close() {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	maps.Copy(w.Header(), s.headers)
 	if r.Body != http.NoBody {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody+1)
+		limit := int64(maxBody)
+		if r.URL.Path == importPath {
+			limit = maxImport
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit+1)
 	}
 	if _, pattern := s.mux.Handler(r); pattern == "" {
 		if r.ContentLength != 0 {

@@ -337,6 +337,81 @@ type ConnectorPage struct {
 	NextCursor string `json:"next_cursor"`
 }
 
+// Import defines model for Import.
+type Import struct {
+	// DryRun Checks everything and writes nothing.
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Owner That of all records, which then need none; to be left out by a key that acts for one owner.
+	Owner   *string        `json:"owner,omitempty"`
+	Records []ImportRecord `json:"records"`
+
+	// Replace Gives a connection that needs a person the tokens of its record. Any other keeps its own.
+	Replace *bool `json:"replace,omitempty"`
+}
+
+// ImportFailure defines model for ImportFailure.
+type ImportFailure struct {
+	Code string `json:"code"`
+
+	// Field Empty if the record as a whole is meant.
+	Field   string `json:"field"`
+	Message string `json:"message"`
+
+	// Record Which record of the request, from 1.
+	Record int64 `json:"record"`
+}
+
+// ImportRecord defines model for ImportRecord.
+type ImportRecord struct {
+	AccessToken *string `json:"access_token,omitempty"`
+
+	// ClientId Of the OAuth app that the tokens were issued to, where there are several.
+	ClientId *string `json:"client_id,omitempty"`
+
+	// Connector Examples: hubspot
+	Connector   string     `json:"connector"`
+	ConsentedAt *time.Time `json:"consented_at,omitempty"`
+	EndUser     *string    `json:"end_user,omitempty"`
+
+	// ExpiresAt When the access token expires.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// ExternalId The account's id in the other system: what tells it from others when it is imported again. The connection has it as the tag external_id.
+	ExternalId string `json:"external_id"`
+
+	// Inputs What the connector wants entered, such as the name of a shop.
+	Inputs   *map[string]string `json:"inputs,omitempty"`
+	IssuedAt *time.Time         `json:"issued_at,omitempty"`
+	Metadata *map[string]string `json:"metadata,omitempty"`
+
+	// NoExpiration Says that the access token has no expiry.
+	NoExpiration          *bool      `json:"no_expiration,omitempty"`
+	Owner                 *string    `json:"owner,omitempty"`
+	RefreshToken          *string    `json:"refresh_token,omitempty"`
+	RefreshTokenExpiresAt *time.Time `json:"refresh_token_expires_at,omitempty"`
+
+	// Scopes Those granted.
+	Scopes    *[]string          `json:"scopes,omitempty"`
+	Tags      *map[string]string `json:"tags,omitempty"`
+	TokenType *string            `json:"token_type,omitempty"`
+}
+
+// ImportReport defines model for ImportReport.
+type ImportReport struct {
+	// AlreadyThere Imported before, and left alone: their tokens have been renewed here.
+	AlreadyThere int64           `json:"already_there"`
+	Created      int64           `json:"created"`
+	DryRun       bool            `json:"dry_run"`
+	Failed       int64           `json:"failed"`
+	Failures     []ImportFailure `json:"failures"`
+
+	// NeedReauth Those of already_there that need a person.
+	NeedReauth int64 `json:"need_reauth"`
+	Records    int64 `json:"records"`
+	Replaced   int64 `json:"replaced"`
+}
+
 // Integration defines model for Integration.
 type Integration struct {
 	ClientId  string `json:"client_id"`
@@ -588,6 +663,9 @@ type CreateConnectSessionJSONRequestBody = NewConnectSession
 // CreateConnectionJSONRequestBody defines body for CreateConnection for application/json ContentType.
 type CreateConnectionJSONRequestBody = NewConnection
 
+// ImportConnectionsJSONRequestBody defines body for ImportConnections for application/json ContentType.
+type ImportConnectionsJSONRequestBody = Import
+
 // ReconnectConnectionJSONRequestBody defines body for ReconnectConnection for application/json ContentType.
 type ReconnectConnectionJSONRequestBody = Reconnect
 
@@ -729,6 +807,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/connections (the `CreateConnection` operationId).
 	CreateConnection(ctx context.Context, params *CreateConnectionParams, body CreateConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportConnectionsWithBody Import accounts with their tokens
+	//
+	// Up to 200 at a time; `starter import` takes whole files. Owner, connector and external id say which connection a record is, so that a request can be sent again: what is there is left alone. A record that cannot be imported costs no other, and is in the report.
+	//
+	// Scope: `connections:write`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/connections/import (the `ImportConnections` operationId).
+	ImportConnectionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportConnections Import accounts with their tokens
+	//
+	// Up to 200 at a time; `starter import` takes whole files. Owner, connector and external id say which connection a record is, so that a request can be sent again: what is there is left alone. A record that cannot be imported costs no other, and is in the report.
+	//
+	// Scope: `connections:write`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/connections/import (the `ImportConnections` operationId).
+	ImportConnections(ctx context.Context, body ImportConnectionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetConnection Read a connection
 	//
@@ -968,6 +1068,48 @@ func (c *Client) CreateConnectionWithBody(ctx context.Context, params *CreateCon
 // Corresponds with POST /v1/connections (the `CreateConnection` operationId).
 func (c *Client) CreateConnection(ctx context.Context, params *CreateConnectionParams, body CreateConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateConnectionRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportConnectionsWithBody Import accounts with their tokens
+//
+// Up to 200 at a time; `starter import` takes whole files. Owner, connector and external id say which connection a record is, so that a request can be sent again: what is there is left alone. A record that cannot be imported costs no other, and is in the report.
+//
+// Scope: `connections:write`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/connections/import (the `ImportConnections` operationId).
+func (c *Client) ImportConnectionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportConnectionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportConnections Import accounts with their tokens
+//
+// Up to 200 at a time; `starter import` takes whole files. Owner, connector and external id say which connection a record is, so that a request can be sent again: what is there is left alone. A record that cannot be imported costs no other, and is in the report.
+//
+// Scope: `connections:write`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/connections/import (the `ImportConnections` operationId).
+func (c *Client) ImportConnections(ctx context.Context, body ImportConnectionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportConnectionsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1487,6 +1629,46 @@ func NewCreateConnectionRequestWithBody(server string, params *CreateConnectionP
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewImportConnectionsRequest calls the generic ImportConnections builder with application/json body
+func NewImportConnectionsRequest(server string, body ImportConnectionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewImportConnectionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewImportConnectionsRequestWithBody constructs an http.Request for the ImportConnections method, with any body, and a specified content type
+func NewImportConnectionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/connections/import")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -2116,6 +2298,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/connections (the `CreateConnection` operationId).
 	CreateConnectionWithResponse(ctx context.Context, params *CreateConnectionParams, body CreateConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateConnectionResponse, error)
 
+	// ImportConnectionsWithBodyWithResponse Import accounts with their tokens
+	//
+	// Up to 200 at a time; `starter import` takes whole files. Owner, connector and external id say which connection a record is, so that a request can be sent again: what is there is left alone. A record that cannot be imported costs no other, and is in the report.
+	//
+	// Scope: `connections:write`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/connections/import (the `ImportConnections` operationId).
+	ImportConnectionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportConnectionsResponse, error)
+
+	// ImportConnectionsWithResponse Import accounts with their tokens
+	//
+	// Up to 200 at a time; `starter import` takes whole files. Owner, connector and external id say which connection a record is, so that a request can be sent again: what is there is left alone. A record that cannot be imported costs no other, and is in the report.
+	//
+	// Scope: `connections:write`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/connections/import (the `ImportConnections` operationId).
+	ImportConnectionsWithResponse(ctx context.Context, body ImportConnectionsJSONRequestBody, reqEditors ...RequestEditorFn) (*ImportConnectionsResponse, error)
+
 	// GetConnectionWithResponse Read a connection
 	//
 	// As its workflow sees it. Never its tokens.
@@ -2656,6 +2860,110 @@ func (r CreateConnectionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateConnectionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ImportConnectionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImportReport
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Problem
+	// ApplicationproblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationproblemJSON408 *Problem
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Problem
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ImportConnectionsResponse) GetJSON200() *ImportReport {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ImportConnectionsResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ImportConnectionsResponse) GetApplicationproblemJSON403() *Problem {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r ImportConnectionsResponse) GetApplicationproblemJSON408() *Problem {
+	return r.ApplicationproblemJSON408
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ImportConnectionsResponse) GetApplicationproblemJSON409() *Problem {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ImportConnectionsResponse) GetApplicationproblemJSON413() *Problem {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ImportConnectionsResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ImportConnectionsResponse) GetApplicationproblemJSON429() *Problem {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ImportConnectionsResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ImportConnectionsResponse) GetApplicationproblemJSON503() *Problem {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ImportConnectionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImportConnectionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImportConnectionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImportConnectionsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3845,6 +4153,40 @@ func (c *ClientWithResponses) CreateConnectionWithResponse(ctx context.Context, 
 	return ParseCreateConnectionResponse(rsp)
 }
 
+// ImportConnectionsWithBodyWithResponse Import accounts with their tokens
+//
+// Up to 200 at a time; `starter import` takes whole files. Owner, connector and external id say which connection a record is, so that a request can be sent again: what is there is left alone. A record that cannot be imported costs no other, and is in the report.
+//
+// Scope: `connections:write`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/connections/import (the `ImportConnections` operationId).
+func (c *ClientWithResponses) ImportConnectionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportConnectionsResponse, error) {
+	rsp, err := c.ImportConnectionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportConnectionsResponse(rsp)
+}
+
+// ImportConnectionsWithResponse Import accounts with their tokens
+//
+// Up to 200 at a time; `starter import` takes whole files. Owner, connector and external id say which connection a record is, so that a request can be sent again: what is there is left alone. A record that cannot be imported costs no other, and is in the report.
+//
+// Scope: `connections:write`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/connections/import (the `ImportConnections` operationId).
+func (c *ClientWithResponses) ImportConnectionsWithResponse(ctx context.Context, body ImportConnectionsJSONRequestBody, reqEditors ...RequestEditorFn) (*ImportConnectionsResponse, error) {
+	rsp, err := c.ImportConnections(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportConnectionsResponse(rsp)
+}
+
 // GetConnectionWithResponse Read a connection
 //
 // As its workflow sees it. Never its tokens.
@@ -4415,6 +4757,95 @@ func ParseCreateConnectionResponse(rsp *http.Response) (*CreateConnectionRespons
 			headers.IdempotencyReplayed = &value
 		}
 		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseImportConnectionsResponse parses an HTTP response from a ImportConnectionsWithResponse call
+func ParseImportConnectionsResponse(rsp *http.Response) (*ImportConnectionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImportConnectionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImportReport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	}
 
 	return response, nil
