@@ -275,7 +275,7 @@ func serveWeb(ctx context.Context, o options, p *parts, listener net.Listener, w
 	if err != nil {
 		return nil, err
 	}
-	programs, err := api.New(api.Config{
+	programs, err := api.New(api.Config{ //nolint:contextcheck // it lives until Close
 		Connections: driving, Log: p.log, Reads: rate.Limit(o.apiReads), Writes: rate.Limit(o.apiWrites),
 	})
 	if err != nil {
@@ -295,7 +295,7 @@ func serveWeb(ctx context.Context, o options, p *parts, listener net.Listener, w
 			_ = server.Close()
 		}
 		pages.Close()
-		programs.Close()
+		programs.Close() //nolint:contextcheck // closing has its own time
 	}, nil
 }
 

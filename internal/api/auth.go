@@ -130,25 +130,24 @@ func writeProblem(ctx huma.Context, p *Problem) {
 	_ = huma.DefaultJSONFormat.Marshal(ctx.BodyWriter(), p)
 }
 
-// own reads the row of a connection that the caller may see. That of another owner is answered exactly as one that is
-// not there.
-func (s *Server) own(ctx context.Context, id string) (vault.Connection, error) {
+// own checks that the caller may see a connection. That of another owner is answered exactly as one that is not there.
+func (s *Server) own(ctx context.Context, id string) error {
 	if !workflows.ValidID(id) {
-		return vault.Connection{}, missing()
+		return missing()
 	}
 	row, err := s.Connections.Row(ctx, id)
 	if err != nil {
-		return row, err
+		return err
 	}
 	if !callerOf(ctx).mayActFor(row.Owner) {
-		return vault.Connection{}, missing()
+		return missing()
 	}
-	return row, nil
+	return nil
 }
 
 // drive does something with a connection of the caller's.
 func (s *Server) drive(ctx context.Context, id string, do func(context.Context, string) (connections.View, error)) (*connectionOutput, error) {
-	if _, err := s.own(ctx, id); err != nil {
+	if err := s.own(ctx, id); err != nil {
 		return nil, err
 	}
 	view, err := do(ctx, id)

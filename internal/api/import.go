@@ -94,7 +94,7 @@ func (s *Server) importConnections(ctx context.Context, in *importInput) (*impor
 	var lines bytes.Buffer
 	encoder := json.NewEncoder(&lines)
 	for _, record := range in.Body.Records {
-		if err := encoder.Encode(record); err != nil {
+		if err := encoder.Encode(record); err != nil { //nolint:gosec // into memory that is cleared
 			return nil, err
 		}
 	}

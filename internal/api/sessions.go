@@ -86,7 +86,7 @@ func (s *Server) createSession(ctx context.Context, in *createSessionInput) (*cr
 	}
 	if in.Body.ConnectionID != "" {
 		// A connection that the caller may not see is missing, whatever else the session asks for.
-		if _, err := s.own(ctx, in.Body.ConnectionID); err != nil {
+		if err := s.own(ctx, in.Body.ConnectionID); err != nil {
 			return nil, err
 		}
 	}

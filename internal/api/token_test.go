@@ -98,7 +98,7 @@ func TestKeysAreCheckedOnEachRequest(t *testing.T) {
 // While Temporal is away, live tokens are handed out, and what needs it says so.
 func TestTemporalAway(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(c *api.Config) {})
+	r := newRig(t)
 	id, key := r.active("acme"), r.key("acme")
 	away, err := api.New(api.Config{Connections: r.NewClient(connectionstest.LazyTemporal(t, "127.0.0.1:9"), r.base), Log: r.Log})
 	require.NoError(t, err)

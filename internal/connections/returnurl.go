@@ -1,6 +1,7 @@
 package connections
 
 import (
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -60,9 +61,7 @@ func (c *Client) ReturnTarget(raw string, ids url.Values) string {
 		return ""
 	}
 	query := u.Query()
-	for name, values := range ids {
-		query[name] = values
-	}
+	maps.Copy(query, ids)
 	u.RawQuery = query.Encode()
 	return u.String()
 }

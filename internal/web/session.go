@@ -104,7 +104,7 @@ func (s *Server) admitted(w http.ResponseWriter, r *http.Request, v visit) bool 
 // assertion takes the assertion of the platform, gives the browser its cookie for it, and sends it to the clean URL. It
 // does not consume the session.
 func (s *Server) assertion(w http.ResponseWriter, r *http.Request, v visit, compact string) {
-	refuse := func(status int) {
+	refuse := func(status int) { //nolint:contextcheck // the request has it
 		s.Log.WarnContext(r.Context(), "an assertion was refused", slog.String("session", v.session.ID))
 		s.message(w, status, messagePage{Kind: "bad", Title: "Open this from " + s.Platform, Text: "What showed that this link is yours is not right, too old, or was used before. Go back to " + s.Platform + ", and open the link from there once more."})
 	}
