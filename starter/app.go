@@ -90,7 +90,7 @@ func (a *app) open(ctx context.Context) (*connections.Client, error) {
 		Temporal: a.temporal, Vault: a.vault, Keys: keys, Catalogue: catalogue,
 		BaseURL: settings.BaseURL, Now: time.Now, Loopback: settings.Loopback(),
 	}
-	if err := c.AllowSessions(settings.ReturnURLs, settings.AssertionKey); err != nil {
+	if err := c.AllowSessions(settings.ReturnURLs, settings.PlatformOrigins, settings.AssertionKey); err != nil {
 		return nil, err
 	}
 	return connections.New(c), nil

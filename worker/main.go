@@ -125,6 +125,7 @@ Without --dev it needs, from the environment:
   CONNECTIONS_PLATFORM_LOGO       its logo on our pages: an https URL, or an SVG, PNG, JPEG or WebP file
   CONNECTIONS_PLATFORM_COLOR      the colour of buttons, as #rrggbb; CONNECTIONS_PLATFORM_COLOR_DARK on a dark ground
   CONNECTIONS_RETURN_URLS         where results of connect sessions may lead: whole URLs, or https://host/*, by commas
+  CONNECTIONS_PLATFORM_ORIGINS    origins of your pages, by commas: only these may hand over assertions, and only by a form
   CONNECTIONS_ASSERTION_KEY_FILE  the key that checks your assertions of end users: Ed25519 in PEM, or a shared secret
   CONNECTIONS_NEXUS_OWNER         whose connections the Nexus service hands out on task queue "connections" (default: all)
   CONNECTIONS_NEXUS_QUEUES        further task queues for Nexus, each for one owner's: queue=owner,queue=owner

@@ -258,7 +258,7 @@ func (p *parts) delivery() *activities.Delivery {
 // serveWeb serves the pages and the API; the returned function stops them.
 func serveWeb(ctx context.Context, o options, p *parts, listener net.Listener, working *atomic.Bool, failed chan<- error) (stop func(), err error) {
 	allowed := p.connections().Config
-	if err := allowed.AllowSessions(p.settings.ReturnURLs, p.settings.AssertionKey); err != nil {
+	if err := allowed.AllowSessions(p.settings.ReturnURLs, p.settings.PlatformOrigins, p.settings.AssertionKey); err != nil {
 		return nil, err
 	}
 	driving := connections.New(allowed)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -21,6 +22,8 @@ import (
 type caller struct {
 	// KeyID names the API key; Owner limits it to one customer, if it is not empty.
 	KeyID, Owner string
+	// Scopes are the key's.
+	Scopes []string
 	// Row is the connection's, where the operation reads a token: the zero row if it is not the caller's.
 	Row vault.AccessRow
 }
@@ -97,15 +100,23 @@ func (s *Server) authenticate(ctx huma.Context, scope string, look lookUp) (call
 		return caller{}, badKey()
 	}
 	if wait := s.limits.take(id, ctx.Method()); wait > 0 {
-		return caller{}, newProblem(http.StatusTooManyRequests, codeRateLimited, "This API key makes more requests than it may. Slow down.").retryAfter(wait)
+		return caller{}, rateLimited(wait)
 	}
 	s.tally.used(id, now)
 	if !slices.Contains(k.Scopes, scope) {
-		// RFC 6750 §3.1
-		return caller{}, newProblem(http.StatusForbidden, codeScopeMissing, "This API key lacks the scope "+scope+".").
-			with("WWW-Authenticate", realm+`, error="insufficient_scope", scope="`+scope+`"`)
+		return caller{}, lacks(scope)
 	}
-	return caller{KeyID: id, Owner: k.Owner, Row: row}, nil
+	return caller{KeyID: id, Owner: k.Owner, Scopes: k.Scopes, Row: row}, nil
+}
+
+func rateLimited(wait time.Duration) *Problem {
+	return newProblem(http.StatusTooManyRequests, codeRateLimited, "This API key makes more requests than it may. Slow down.").retryAfter(wait)
+}
+
+// lacks is the answer to a key without the scope (RFC 6750 §3.1).
+func lacks(scope string) *Problem {
+	return newProblem(http.StatusForbidden, codeScopeMissing, "This API key lacks the scope "+scope+".").
+		with("WWW-Authenticate", realm+`, error="insufficient_scope", scope="`+scope+`"`)
 }
 
 // badKey is one answer for keys that are unknown, wrong, expired or revoked: which it is helps only who guesses.

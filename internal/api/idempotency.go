@@ -62,7 +62,10 @@ func once[T any](ctx context.Context, s *Server, operation string, in Once, body
 		s.drop(ctx, start)
 		return made, false, err
 	}
-	if err := s.keepAnswer(ctx, start, made); err != nil {
+	// The creation may have used up all the time there was, and what it made must not be made again.
+	keeping, stop := context.WithTimeout(context.WithoutCancel(ctx), tallyLimit)
+	defer stop()
+	if err := s.keepAnswer(keeping, start, made); err != nil {
 		s.Log.WarnContext(ctx, "an answer could not be kept under its idempotency key: who repeats the request after a minute makes another", slog.Any("error", err))
 	}
 	return made, false, nil

@@ -71,6 +71,8 @@ type (
 
 const (
 	importPath = Root + "connections/import"
+	// maxRecords is how many records a request may have; the schema says so too.
+	maxRecords = 200
 	// maxImport bounds the body of an import, in bytes: 200 records with long tokens.
 	maxImport = 1 << 20
 )
@@ -89,6 +91,9 @@ func (s *Server) importConnections(ctx context.Context, in *importInput) (*impor
 	owner, err := callerOf(ctx).ownerOf(in.Body.Owner)
 	if err != nil {
 		return nil, err
+	}
+	if wait := s.limits.takeImport(callerOf(ctx).KeyID); wait > 0 {
+		return nil, rateLimited(wait)
 	}
 	// One line each, so that the line of a failure is the number of its record, and one reader checks all imports.
 	var lines bytes.Buffer

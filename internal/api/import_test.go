@@ -52,6 +52,23 @@ func TestImport(t *testing.T) {
 	require.Zero(t, again.Created)
 }
 
+// One key's imports are limited by the workflows that they start.
+func TestImport_Limit(t *testing.T) {
+	t.Parallel()
+	r := newPostgresRig(t)
+	key := r.key("acme")
+	body := map[string]any{"records": []any{map[string]any{"connector": "slack", "external_id": "1", "access_token": "at"}}, "dry_run": true}
+	last := answer{}
+	for range 10 {
+		if last = r.ask(key, "POST", "/v1/connections/import", body); last.status != http.StatusOK {
+			break
+		}
+	}
+	r.refused(last, http.StatusTooManyRequests, "rate_limited")
+	require.NotEmpty(t, last.header.Get("Retry-After"))
+	require.Equal(t, http.StatusOK, r.ask(key, "GET", "/v1/connections", nil).status)
+}
+
 // What cannot be a request is refused as a whole.
 func TestImport_Refusals(t *testing.T) {
 	t.Parallel()

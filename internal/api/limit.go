@@ -16,7 +16,10 @@ type limiters struct {
 	byKeys map[string]*limiter
 }
 
-type limiter struct{ reads, writes *rate.Limiter }
+type limiter struct{ reads, writes, imports *rate.Limiter }
+
+// importBurst is how many imports may come at once.
+const importBurst = 5
 
 func newLimiters(reads, writes rate.Limit) *limiters {
 	return &limiters{reads: reads, writes: writes, byKeys: make(map[string]*limiter)}
@@ -29,6 +32,13 @@ func (l *limiters) take(key, method string) time.Duration {
 	if method == http.MethodGet || method == http.MethodHead {
 		bucket = of.reads
 	}
+	return allow(bucket)
+}
+
+// takeImport counts an import, which starts as many workflows as other writes of a while.
+func (l *limiters) takeImport(key string) time.Duration { return allow(l.of(key).imports) }
+
+func allow(bucket *rate.Limiter) time.Duration {
 	if bucket.Allow() {
 		return 0
 	}
@@ -45,7 +55,9 @@ func (l *limiters) of(key string) *limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if found = l.byKeys[key]; found == nil {
-		found = &limiter{reads: bucketOf(l.reads), writes: bucketOf(l.writes)}
+		found = &limiter{
+			reads: bucketOf(l.reads), writes: bucketOf(l.writes), imports: rate.NewLimiter(l.writes/maxRecords, importBurst),
+		}
 		l.byKeys[key] = found
 	}
 	return found

@@ -135,6 +135,18 @@ func TestScopeOnEveryRoute(t *testing.T) {
 	}
 }
 
+// A key that may make links for consent makes none to the page where all connections are seen and ended.
+func TestAttackManageLinkWithoutScope(t *testing.T) {
+	t.Parallel()
+	r := newPostgresRig(t)
+	ask := func(scopes ...string) answer {
+		_, key := r.newKey("acme", scopes...)
+		return r.ask(key, "POST", "/v1/connect-sessions", map[string]any{"manage": true})
+	}
+	r.refused(ask(apikey.ScopeConnectWrite), http.StatusForbidden, "scope_missing")
+	require.Equal(t, http.StatusCreated, ask(apikey.ScopeConnectWrite, apikey.ScopeConnectionsWrite).status)
+}
+
 // A key that may list may not read tokens.
 func TestAttackTokenWithoutScope(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/acme/connections/internal/apikey"
@@ -13,7 +14,7 @@ import (
 type NewConnectSession struct {
 	Connectors   []string          `json:"connectors,omitempty" nullable:"false" maxItems:"500" doc:"The connector to connect to, or several to choose from." example:"[\"sandbox\"]"`
 	ConnectionID string            `json:"connection_id,omitempty" maxLength:"64" doc:"A connection to reconnect, instead of connectors."`
-	Manage       bool              `json:"manage,omitempty" doc:"Makes a link to the page \"Your connections\", instead of connectors."`
+	Manage       bool              `json:"manage,omitempty" doc:"Makes a link to the page \"Your connections\", instead of connectors. Takes the scope connections:write as well."`
 	Owner        string            `json:"owner,omitempty" maxLength:"200" doc:"The customer; to be left out by a key that acts for one owner, and with connection_id."`
 	EndUser      string            `json:"end_user,omitempty" maxLength:"200" doc:"The platform's id of the person who is to open the link, which then opens only with an assertion that the platform signs for that person."`
 	Tags         map[string]string `json:"tags,omitempty" doc:"Those of the connection that is made."`
@@ -83,6 +84,10 @@ func (s *Server) createSession(ctx context.Context, in *createSessionInput) (*cr
 	owner, err := callerOf(ctx).ownerOf(in.Body.Owner)
 	if err != nil {
 		return nil, err
+	}
+	if in.Body.Manage && !slices.Contains(callerOf(ctx).Scopes, apikey.ScopeConnectionsWrite) {
+		// Whoever opens that page sees all of the owner's connections, and can end them.
+		return nil, lacks(apikey.ScopeConnectionsWrite)
 	}
 	if in.Body.ConnectionID != "" {
 		// A connection that the caller may not see is missing, whatever else the session asks for.

@@ -36,6 +36,9 @@ const (
 	EnvColorDark = "CONNECTIONS_PLATFORM_COLOR_DARK"
 	// EnvReturnURLs are where results may lead: whole URLs, or origins as https://host/*, separated by commas.
 	EnvReturnURLs = "CONNECTIONS_RETURN_URLS"
+	// EnvPlatformOrigins are the origins of the platform's own pages, separated by commas: the only ones that may hand over
+	// assertions, if set.
+	EnvPlatformOrigins = "CONNECTIONS_PLATFORM_ORIGINS"
 	// EnvAssertionKey is a file with the key that checks the platform's assertions of its end users.
 	EnvAssertionKey = "CONNECTIONS_ASSERTION_KEY_FILE"
 	// EnvAllowLoopback, set to "1", lets connectors that operators add be on this machine, as --dev does: for tests of
@@ -59,6 +62,8 @@ type Settings struct {
 	Logo, Color, ColorDark string
 	// ReturnURLs and AssertionKey are what EnvReturnURLs and EnvAssertionKey say.
 	ReturnURLs, AssertionKey string
+	// PlatformOrigins is what EnvPlatformOrigins says.
+	PlatformOrigins string
 	// Dev is set if there is a data directory of "worker --dev".
 	Dev *Dev
 	// AllowLoopback is what EnvAllowLoopback says.
@@ -94,7 +99,7 @@ func Load(dataDir string) (Settings, error) {
 func (s *Settings) LoadPages() {
 	for name, field := range map[string]*string{
 		EnvPlatform: &s.Platform, EnvLogo: &s.Logo, EnvColor: &s.Color, EnvColorDark: &s.ColorDark,
-		EnvReturnURLs: &s.ReturnURLs, EnvAssertionKey: &s.AssertionKey,
+		EnvReturnURLs: &s.ReturnURLs, EnvPlatformOrigins: &s.PlatformOrigins, EnvAssertionKey: &s.AssertionKey,
 	} {
 		if value := os.Getenv(name); value != "" {
 			*field = value

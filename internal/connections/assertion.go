@@ -3,6 +3,7 @@ package connections
 import (
 	"crypto/ed25519"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"strings"
@@ -42,10 +43,27 @@ func ParseAssertionKey(content []byte) (*AssertionKey, error) {
 		return &AssertionKey{algorithm: jose.EdDSA, public: public}, nil
 	}
 	text := strings.TrimRight(string(content), "\r\n")
+	if looksPublic(text) {
+		return nil, errors.New("the key for end users' assertions looks like a public key in another form than PEM, which everybody may know: give an Ed25519 public key in PEM, or a shared secret made with \"openssl rand -hex 32\"")
+	}
 	if len(text) < shortestKey {
 		return nil, errors.New("the shared secret for end users' assertions is shorter than 32 bytes: make one with \"openssl rand -hex 32\"")
 	}
 	return &AssertionKey{algorithm: jose.HS256, shared: secret.New(text)}, nil
+}
+
+// looksPublic reports whether a text is a public key as other tools write it: as OpenSSH does, as a JWK, in bare base64.
+func looksPublic(text string) bool {
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "ssh-") || strings.HasPrefix(text, "ecdsa-") || strings.HasPrefix(text, "{") {
+		return true
+	}
+	der, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return false
+	}
+	_, err = x509.ParsePKIXPublicKey(der)
+	return err == nil
 }
 
 // errAssertion says nothing of why: whoever made it up should not learn.

@@ -49,6 +49,9 @@ type Config struct {
 	Resolver oauth.Resolver
 	// ReturnURLs are where results may lead: see [Client.AllowsReturn].
 	ReturnURLs []string
+	// PlatformOrigins are the origins whose pages may hand over assertions, by a form; any may, also in a link, if there
+	// are none.
+	PlatformOrigins []string
 	// AssertionKey checks who opens a session that is for one end user; without it there are no such sessions.
 	AssertionKey *AssertionKey
 	// MarkRead notes that a token was handed out, for policy adaptive, without waiting: see package reads. If nil, each

@@ -123,8 +123,9 @@ func (i *importer) ensureStarted(ctx context.Context, p *plan, row vault.Connect
 }
 
 // replace gives a connection that needs a person the tokens of its record, unless it has had these. The workflow that
-// waits for the person is replaced by one that goes on from the row; if that is cut off, the reconciler does it. The status
-// comes first: active with the tokens that were refused leads back to where it was, and the next run replaces them.
+// waits for the person is ended first, so that nothing it promises meanwhile, such as a disconnect, is undone, and
+// replaced by one that goes on from the row; if that is cut off, the reconciler does it. The status comes before the
+// tokens: active with those that were refused leads back to where it was, and the next run replaces them.
 func (i *importer) replace(ctx context.Context, p *plan, held vault.Connection) (importOutcome, error) {
 	c := i.client
 	row, err := i.row(ctx, *p)
@@ -135,7 +136,7 @@ func (i *importer) replace(ctx context.Context, p *plan, held vault.Connection) 
 	case same && !p.replacing:
 		return importNeedsReauth, nil
 	case same:
-		return importReplaced, i.restart(ctx, p, held)
+		return importReplaced, i.goOn(ctx, p)
 	}
 	if i.options.DryRun {
 		return importReplaced, nil
@@ -144,6 +145,13 @@ func (i *importer) replace(ctx context.Context, p *plan, held vault.Connection) 
 		return 0, err
 	}
 	if !p.replacing {
+		waiting, err := i.stop(ctx, held)
+		if err != nil {
+			return 0, err
+		}
+		if !waiting {
+			return importAlreadyThere, i.goOn(ctx, p) // somebody has mended it, or ended it, meanwhile
+		}
 		if err := c.setStatus(ctx, held.ID, workflows.StatusActive, workflows.ReasonNone, held.StatusSeq+1); err != nil {
 			return 0, err
 		}
@@ -159,23 +167,35 @@ func (i *importer) replace(ctx context.Context, p *plan, held vault.Connection) 
 		Metadata: row.Metadata, Inputs: row.Inputs, ConsentedAt: consented, RequestedScopes: row.RequestedScopes,
 	})
 	if errors.Is(err, vault.ErrConflict) {
-		return importAlreadyThere, nil // somebody has mended it meanwhile
+		return importAlreadyThere, i.goOn(ctx, p)
 	}
 	if err != nil {
 		return 0, vaultError(err, held.ID)
 	}
-	return importReplaced, i.restart(ctx, p, held)
+	return importReplaced, i.goOn(ctx, p)
 }
 
-// restart ends the workflow of a connection whose tokens were replaced, and starts one from its row.
-func (i *importer) restart(ctx context.Context, p *plan, held vault.Connection) error {
+// stop ends the workflow that waits for the person, and reports whether the row still says that it did.
+func (i *importer) stop(ctx context.Context, held vault.Connection) (waiting bool, err error) {
+	err = temporalError(i.client.Temporal.TerminateWorkflow(ctx, workflows.WorkflowID(held.ID), "", "its tokens are replaced by an import"))
+	if err != nil && !errors.Is(err, errNoWorkflow) {
+		return false, err
+	}
 	row, err := i.client.Vault.Connection(ctx, held.ID)
 	if err != nil {
-		return vaultError(err, held.ID)
+		return false, vaultError(err, held.ID)
 	}
-	err = temporalError(i.client.Temporal.TerminateWorkflow(ctx, workflows.WorkflowID(held.ID), "", "its tokens were replaced by an import"))
-	if err != nil && !errors.Is(err, errNoWorkflow) {
-		return err
+	return row.Status == held.Status && row.StatusSeq == held.StatusSeq && row.Generation == held.Generation, nil
+}
+
+// goOn starts the workflow of a row as it now is, unless that is over.
+func (i *importer) goOn(ctx context.Context, p *plan) error {
+	row, err := i.client.Vault.Connection(ctx, p.id)
+	if err != nil {
+		return vaultError(err, p.id)
+	}
+	if row.Status == string(workflows.StatusDisconnected) {
+		return nil
 	}
 	return i.start(ctx, p, row)
 }

@@ -405,6 +405,34 @@ func TestImportReplace(t *testing.T) {
 	require.EqualValues(t, 1, report.FailuresByCode["disconnected"], report)
 }
 
+// meanwhile does something just before a workflow is terminated.
+type meanwhile struct {
+	client.Client
+	do func()
+}
+
+func (m meanwhile) TerminateWorkflow(ctx context.Context, workflowID, runID, reason string, details ...any) error {
+	m.do()
+	return m.Client.TerminateWorkflow(ctx, workflowID, runID, reason, details...)
+}
+
+// A disconnect that was promised while an import was about to replace the tokens is kept.
+func TestImportReplace_Disconnected(t *testing.T) {
+	t.Parallel()
+	r := connectionstest.New(t, connectionstest.Options{})
+	dead := madeUp(t, "1").with("expires_at", time.Now().Add(-time.Hour).Unix())
+	runImport(t, r.Client, importfile.JSONLines, lines(t, dead), connections.ImportOptions{})
+	id := rows(t, r)[0].ID
+	r.AwaitStatus(id, workflows.StatusNeedsReauth)
+	racing := r.NewClient(meanwhile{r.Temporal, func() {
+		_, err := r.Client.Disconnect(t.Context(), id)
+		require.NoError(t, err)
+	}}, "http://127.0.0.1:9")
+	report := runImport(t, racing, importfile.JSONLines, lines(t, recordOf(t, "1", elsewhere(t, r))), connections.ImportOptions{Replace: true})
+	require.Equal(t, []int64{1, 0}, []int64{report.AlreadyThere, report.Replaced}, report)
+	r.AwaitStatus(id, workflows.StatusDisconnected)
+}
+
 // Two imports of one file side by side make each connection once, with one workflow.
 func TestImportTwiceAtOnce(t *testing.T) {
 	t.Parallel()

@@ -78,3 +78,14 @@ func ParseReturnURLs(list string) ([]string, error) {
 	}
 	return entries, nil
 }
+
+// parseOrigins reads a configured list of origins, as browsers write them (RFC 6454 §6.2).
+func parseOrigins(list string) ([]string, error) {
+	origins := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' })
+	for _, origin := range origins {
+		if u, ok := plainURL(origin); !ok || u.Scheme+"://"+strings.ToLower(u.Host) != origin {
+			return nil, invalid("%q is no origin: give them as https://host, in small letters, without a path.", origin)
+		}
+	}
+	return origins, nil
+}

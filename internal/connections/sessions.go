@@ -83,10 +83,13 @@ func (c *Client) CreateConnectSession(ctx context.Context, r ConnectSessionReque
 // maxKeyFile bounds the file of an assertion key.
 const maxKeyFile = 64 << 10
 
-// AllowSessions sets where results may lead and who checks end users, from a list of return URLs and the file of a key;
-// each may be empty.
-func (c *Config) AllowSessions(returnURLs, keyFile string) error {
+// AllowSessions sets where results may lead and who checks end users, from a list of return URLs, one of the origins of
+// the platform's pages, and the file of a key; each may be empty.
+func (c *Config) AllowSessions(returnURLs, origins, keyFile string) error {
 	var err error
+	if c.PlatformOrigins, err = parseOrigins(origins); err != nil {
+		return err
+	}
 	if c.ReturnURLs, err = ParseReturnURLs(returnURLs); err != nil || keyFile == "" {
 		return err
 	}

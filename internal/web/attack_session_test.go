@@ -184,6 +184,30 @@ func TestAttackAssertionReplayed(t *testing.T) {
 	require.Equal(t, http.StatusGone, eve.get(link+"?assertion="+r.assertionFor(id, "ada")).status)
 }
 
+// TestAttackAssertionForwarded: an end user sends her own assertion, unused, to somebody else, whose account would then be
+// hers. Where the platform has said which pages are its own, no link and no other page hands one over.
+func TestAttackAssertionForwarded(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const platform = "https://app.example"
+	r.pages.Connections.PlatformOrigins = []string{platform}
+	id, link := r.session(forAda)
+	assertion := r.assertionFor(id, "ada")
+	victim := r.browser()
+	hand := func(pairs ...string) page {
+		return victim.post(link+"/open", url.Values{"assertion": {assertion}}, pairs...)
+	}
+	for _, p := range []page{
+		victim.get(link + "?assertion=" + assertion), hand(), hand("Origin", "https://evil.example"), hand("Origin", "null"),
+		hand("Origin", platform+".evil.example"), hand("Origin", "http://app.example"),
+	} {
+		require.Equal(t, http.StatusForbidden, p.status)
+	}
+	require.Equal(t, http.StatusForbidden, victim.get(link).status)
+	require.Equal(t, http.StatusSeeOther, hand("Origin", platform, "Sec-Fetch-Site", "cross-site").status, "and nothing of it was used up")
+	require.Equal(t, http.StatusOK, victim.get(link).status)
+}
+
 // TestAttackReturnURLTakenBack: what was allowed when the session was made must still be when its result is shown.
 func TestAttackReturnURLTakenBack(t *testing.T) {
 	t.Parallel()

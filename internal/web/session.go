@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/acme/connections/internal/connections"
 	"github.com/acme/connections/internal/vault"
@@ -109,7 +110,7 @@ func (s *Server) assertion(w http.ResponseWriter, r *http.Request, v visit, comp
 		s.message(w, status, messagePage{Kind: "bad", Title: "Open this from " + s.Platform, Text: "What showed that this link is yours is not right, too old, or was used before. Go back to " + s.Platform + ", and open the link from there once more."})
 	}
 	key := s.Connections.AssertionKey
-	if key == nil || v.session.EndUser == "" {
+	if key == nil || v.session.EndUser == "" || !s.fromPlatform(r) {
 		refuse(http.StatusForbidden)
 		return
 	}
@@ -134,6 +135,14 @@ func (s *Server) assertion(w http.ResponseWriter, r *http.Request, v visit, comp
 		}
 		see(w, clean)
 	}
+}
+
+// fromPlatform reports whether a page of the platform's hands over the assertion, where the platform has said which are
+// its own. An assertion that was not used yet can be sent to somebody else, who then consents for the wrong end user
+// (OAuth login CSRF, RFC 9700 §4.7): a form that only the platform's pages may post cannot.
+func (s *Server) fromPlatform(r *http.Request) bool {
+	origins := s.Connections.PlatformOrigins
+	return len(origins) == 0 || (r.Method == http.MethodPost && slices.Contains(origins, r.Header.Get("Origin")))
 }
 
 // see sends the browser to another page of ours, or to the provider.

@@ -463,7 +463,7 @@ type NewConnectSession struct {
 	// ExpiresIn How many seconds the link can be opened; an hour if left out.
 	ExpiresIn *int64 `json:"expires_in,omitempty"`
 
-	// Manage Makes a link to the page "Your connections", instead of connectors.
+	// Manage Makes a link to the page "Your connections", instead of connectors. Takes the scope connections:write as well.
 	Manage *bool `json:"manage,omitempty"`
 
 	// Owner The customer; to be left out by a key that acts for one owner, and with connection_id.
