@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/acme/connections/internal/connections"
+	"github.com/acme/connections/internal/secret"
+	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
 )
 
@@ -182,6 +185,75 @@ func TestAttackAssertionReplayed(t *testing.T) {
 	// After the button an assertion lets no other browser in.
 	ada.consentTo(link)
 	require.Equal(t, http.StatusGone, eve.get(link+"?assertion="+r.assertionFor(id, "ada")).status)
+}
+
+// TestAttackSessionInALoop: one link does not fill the vault, however often its form is posted, and nobody is told of what
+// never came to anything.
+func TestAttackSessionInALoop(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.offer()
+	id, link := r.session(func(q *connections.ConnectSessionRequest) { q.Connectors = []string{"own"} })
+	app := r.Sandbox.Clients().App
+	kept, err := r.Client.PutIntegration(t.Context(), connections.IntegrationRequest{Owner: "Northwind Traders", Connector: "own", ClientID: "theirs", ClientSecret: secret.New("given before"), Scopes: []string{"x"}})
+	require.NoError(t, err)
+	b := r.browser()
+	b.consentTo(link, "client_id", "theirs", "client_secret", "given before")
+	stored := func() []string {
+		list, err := r.Vault.ListIntegrations(t.Context(), "Northwind Traders")
+		require.NoError(t, err)
+		var ids []string
+		for _, i := range list {
+			ids = append(ids, i.ClientID)
+		}
+		return ids
+	}
+	var p page
+	posts := 0
+	for ; posts < vault.MaxSessionUses; posts++ {
+		p = b.use(link, "client_id", "app-"+strconv.Itoa(posts), "client_secret", r.secret("typed", "typed in "+strconv.Itoa(posts)))
+		if p.status != http.StatusSeeOther {
+			break
+		}
+		require.ElementsMatch(t, []string{"theirs", "app-" + strconv.Itoa(posts)}, stored(), "one at a time, and what the platform had set stays")
+	}
+	require.Less(t, posts, vault.MaxSessionUses)
+	require.Equal(t, http.StatusGone, p.status)
+	require.Contains(t, p.body, "This link was used too often")
+	require.LessOrEqual(t, len(stored()), 3)
+	require.LessOrEqual(t, len(r.rows()), vault.MaxSessionUses)
+	require.Equal(t, http.StatusGone, b.use(link, "client_id", app.ID, "client_secret", app.Secret.Reveal()).status)
+	_, err = r.Vault.Integration(t.Context(), kept.ID)
+	require.NoError(t, err)
+	last := r.sessionOf(id).ConnectionID
+	for _, row := range r.rows() {
+		if row.ID != last {
+			r.AwaitStatus(row.ID, workflows.StatusDisconnected)
+		}
+	}
+	events, err := r.Vault.ListEvents(t.Context(), vault.EventFilter{})
+	require.NoError(t, err)
+	require.Empty(t, events)
+}
+
+// TestAttackSessionAfterItsToken: a session that has made its connection stores nothing any more.
+func TestAttackSessionAfterItsToken(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.offer()
+	id, link := r.session(several)
+	b := r.browser()
+	b.settled(b.back(b.consent(b.consentTo(link, "connector", "sandbox"), "allow")))
+	r.AwaitStatus(r.sessionOf(id).ConnectionID, workflows.StatusActive)
+	for _, again := range [][]string{{"connector", "own", "client_id", "x", "client_secret", r.secret("typed", "typed too late")}, {"connector", "sandbox"}} {
+		p := b.use(link, again...)
+		require.Equal(t, http.StatusOK, p.status)
+		require.Contains(t, p.body, "Sandbox is connected already")
+	}
+	list, err := r.Vault.ListIntegrations(t.Context(), "Northwind Traders")
+	require.NoError(t, err)
+	require.Empty(t, list)
+	require.Len(t, r.rows(), 1)
 }
 
 // TestAttackReturnURLTakenBack: what was allowed when the session was made must still be when its result is shown.

@@ -17,7 +17,8 @@ CREATE TABLE connect_sessions (
     created_at    timestamptz,
     expires_at    timestamptz,
     consumed_at   timestamptz,
-    browser_hash  bytea
+    browser_hash  bytea,
+    uses          bigint NOT NULL DEFAULT 0
 );
 
 CREATE INDEX connect_sessions_by_expiry ON connect_sessions (expires_at);

@@ -17,7 +17,8 @@ CREATE TABLE connect_sessions (
     created_at    INTEGER,
     expires_at    INTEGER,
     consumed_at   INTEGER,
-    browser_hash  BLOB
+    browser_hash  BLOB,
+    uses          INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX connect_sessions_by_expiry ON connect_sessions (expires_at);
