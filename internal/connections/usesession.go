@@ -112,6 +112,10 @@ func (c *Client) useToConnect(ctx context.Context, u SessionUse) (SessionUsed, e
 	if suits(there, row) {
 		return SessionUsed{Session: s, Connection: there}, nil
 	}
+	// Before the session lets go of it: it would else wait for a consent that makes a second connection.
+	if err := c.end(ctx, there.ID); err != nil {
+		return SessionUsed{}, err
+	}
 	row.ID = id
 	if s, err = c.claim(ctx, u, id, there.ID); err != nil {
 		return SessionUsed{}, err
@@ -119,14 +123,30 @@ func (c *Client) useToConnect(ctx context.Context, u SessionUse) (SessionUsed, e
 	if s.ConnectionID != id {
 		return SessionUsed{}, &Error{Code: string(workflows.ReasonInvalid), Message: "This was chosen twice at the same moment. Choose again."}
 	}
-	// The other choice would else wait for a consent that nobody gives.
-	_, _ = c.Disconnect(ctx, there.ID)
 	if there.IntegrationID != row.IntegrationID {
 		if err := c.forgetOwn(ctx, s, there); err != nil {
 			return SessionUsed{}, err
 		}
 	}
 	return c.createOnce(ctx, s, conn, row)
+}
+
+// end disconnects a connection that another choice replaces, unless it has ended, or has a token by now (ErrSessionDone).
+func (c *Client) end(ctx context.Context, id string) error {
+	row, err := c.row(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case row.Generation > 0:
+		return ErrSessionDone
+	case workflows.ConnectionStatus(row.Status).Ended():
+		return nil
+	}
+	_, err = c.Disconnect(ctx, id)
+	if code := CodeOf(err); code == string(workflows.ReasonDisconnected) || code == string(workflows.ReasonConsentExpired) {
+		return nil
+	}
+	return err
 }
 
 // forgetOwn removes the app that a session has stored for a connection that is replaced, if no other connection uses it

@@ -256,6 +256,34 @@ func TestAttackSessionAfterItsToken(t *testing.T) {
 	require.Len(t, r.rows(), 1)
 }
 
+// TestAttackSessionOfTwoConnections: a choice that cannot be ended is not replaced, and the answer to one that was replaced is
+// not used.
+func TestAttackSessionOfTwoConnections(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.offer()
+	id, link := r.session(several)
+	b := r.browser()
+	callback := b.consent(b.consentTo(link, "connector", "sandbox"), "allow")
+	first := r.sessionOf(id)
+	require.NoError(t, r.Temporal.TerminateWorkflow(t.Context(), workflows.WorkflowID(first.ConnectionID), "", "it is to be missing"))
+	p := b.use(link, "connector", "shop", "input_shop", "one")
+	require.Equal(t, http.StatusServiceUnavailable, p.status)
+	require.NotEmpty(t, p.header.Get("Retry-After"))
+	require.Equal(t, first.ConnectionID, r.sessionOf(id).ConnectionID)
+	require.Len(t, r.rows(), 1)
+
+	// Whatever else may have moved the session on.
+	_, err := r.Vault.UseSession(t.Context(), vault.SessionUse{
+		Hash: first.Hash, BrowserHash: first.BrowserHash, At: r.Clock.Now(), ConnectionID: "con_06eg2v00000000000000000000", Replaces: first.ConnectionID,
+	})
+	require.NoError(t, err)
+	p = b.get(callback)
+	require.Equal(t, http.StatusBadRequest, p.status)
+	require.Contains(t, p.body, "This answer fits no request")
+	r.requireUntouched(callback)
+}
+
 // TestAttackReturnURLTakenBack: what was allowed when the session was made must still be when its result is shown.
 func TestAttackReturnURLTakenBack(t *testing.T) {
 	t.Parallel()
