@@ -258,6 +258,26 @@ func TestSession_ConfirmTooLate(t *testing.T) {
 	require.Zero(t, r.TokenRequests("authorization_code"))
 }
 
+// TestSession_ConfirmLate: an answer that was confirmed in the last moment is waited for as long as any other.
+func TestSession_ConfirmLate(t *testing.T) {
+	t.Parallel()
+	line := newLine(t)
+	r := newRig(t, func(o *options) { o.temporal = line.address() })
+	line.lead(r.TemporalAddress())
+	_, link := r.session(confirming)
+	b := r.browser()
+	result := b.back(b.consent(b.consentTo(link), "allow"))
+	r.Clock.Move(holdLimit - 2*time.Second)
+	line.cut() // so that it stays without an outcome
+	b.post(result+"/confirm", map[string][]string{"decision": {"yes"}})
+	for range 2 {
+		require.JSONEq(t, `{"state":"waiting"}`, b.get(result+"/state").body)
+		r.Clock.Move(outcomeLimit)
+	}
+	r.Clock.Move(3 * time.Second)
+	require.Contains(t, b.get(result).body, "was lost on the way")
+}
+
 // TestSession_EndUser: the platform's assertion opens the session, by a link or by a form, and is out of sight at once.
 func TestSession_EndUser(t *testing.T) {
 	t.Parallel()
