@@ -201,6 +201,22 @@ func testHold(f *fixture) {
 	}
 	yes, no, late := held(), held(), held()
 	f.Empty(f.unfinished(epoch(), at, 10))
+	unconfirmed := func(after, upTo time.Time, limit int) []string {
+		f.t.Helper()
+		list, err := f.ListHeldRequests(f.ctx, after, upTo, limit)
+		f.NoError(err)
+		var ids []string
+		for _, r := range list {
+			f.True(r.Held)
+			f.NotNil(r.Code)
+			ids = append(ids, r.ID)
+		}
+		return ids
+	}
+	f.Equal([]string{yes, no, late}, unconfirmed(time.Time{}, at, 10))
+	f.Equal([]string{yes, no}, unconfirmed(epoch(), at, 2))
+	f.Empty(unconfirmed(at, at.Add(time.Hour), 10))
+	f.Empty(unconfirmed(epoch(), at.Add(-time.Microsecond), 10))
 	r, err := f.AuthRequest(f.ctx, yes)
 	f.NoError(err)
 	f.True(r.Held)
@@ -224,6 +240,8 @@ func testHold(f *fixture) {
 
 	f.ErrorIs(f.ReleaseAuthRequest(f.ctx, late, "", at), vault.ErrExpired)
 	f.ErrorIs(f.ReleaseAuthRequest(f.ctx, "no such", "", epoch()), vault.ErrNotFound)
+	f.Equal([]string{late}, unconfirmed(epoch(), at, 10))
 	f.NoError(f.FinishAuthRequest(f.ctx, late, "consent_expired"))
+	f.Empty(unconfirmed(epoch(), at, 10))
 	f.ErrorIs(f.ReleaseAuthRequest(f.ctx, late, "", epoch()), vault.ErrConsumed)
 }
