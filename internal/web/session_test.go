@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/acme/connections/internal/connections"
+	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
 )
 
@@ -353,6 +355,32 @@ func TestYours(t *testing.T) {
 	require.Equal(t, string(workflows.StatusActive), r.rowOf(other.ID).Status)
 	r.Clock.Move(connections.LinkLife)
 	require.Equal(t, http.StatusGone, b.get(list).status)
+}
+
+// TestYours_Pages: many connections come in pages, of which none is empty, and what has ended or is another's is in none.
+func TestYours_Pages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for i := range pageSize + 2 {
+		for _, row := range []vault.Connection{{EndUser: "ada", Status: "paused"}, {EndUser: "ada", Status: "expired"}, {EndUser: "bob", Status: "paused"}} {
+			row.ID = fmt.Sprintf("con_%s_%s_%02d", row.EndUser, row.Status, i)
+			row.Owner, row.Connector, row.Grant = "Northwind Traders", "sandbox", string(workflows.GrantAuthorizationCode)
+			require.NoError(t, r.Vault.CreateConnection(t.Context(), row))
+		}
+	}
+	id, link := r.session(managing, forAda)
+	b := r.browser()
+	b.get(link + "?assertion=" + r.assertionFor(id, "ada"))
+	list := b.use(link).location
+	for _, want := range []int{pageSize, 2} {
+		p := b.get(list)
+		require.Equal(t, want, strings.Count(p.body, "/reconnect\""))
+		require.NotContains(t, p.body, "con_bob")
+		require.NotContains(t, p.body, "con_ada_expired")
+		next := fmt.Sprintf("%s/yours/%s?after=con_ada_paused_%02d", r.base, id, pageSize-1)
+		require.Equal(t, want == pageSize, strings.Contains(p.body, next))
+		list = next
+	}
 }
 
 // TestYours_OfOnePerson: a link for one person shows that person's connections.

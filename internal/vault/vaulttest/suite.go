@@ -164,6 +164,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		"Connections/ImportRace":           testImportRace,
 		"Connections/List":                 testList,
 		"Connections/ListLimits":           testListLimits,
+		"Connections/ListLiving":           testListLiving,
 		"Connections/SetStatus":            testSetStatus,
 		"Connections/DisconnectedIsFinal":  testDisconnectedIsFinal,
 		"Connections/SetIntegration":       testSetIntegration,
