@@ -30,12 +30,13 @@ type SessionUsed struct {
 	Link vault.Link
 }
 
-// ErrSessionDone: the session has made its connection, and another choice was posted.
+// ErrSessionDone: the session has made its connection, which has had its token.
 var ErrSessionDone = errors.New("the session has made its connection")
 
 // UseSession consumes a session for one browser, exactly once, and creates its connection, or reopens the one that it is
-// for. The browser that used it may use it again: the same choice leads to the same connection, another choice replaces
-// a connection that nobody has consented to yet. Errors of the vault's contract come as they are.
+// for. The browser that used it may use it again, but vault.MaxSessionUses times in all: the same choice leads to the same
+// connection, another choice replaces a connection that has no token yet. Once there is one it is ErrSessionDone. Errors
+// of the vault's contract come as they are.
 func (c *Client) UseSession(ctx context.Context, u SessionUse) (SessionUsed, error) {
 	if _, err := c.Temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
 		return SessionUsed{}, temporalError(err)
@@ -91,32 +92,77 @@ func (c *Client) useToConnect(ctx context.Context, u SessionUse) (SessionUsed, e
 	if err != nil {
 		return SessionUsed{}, err
 	}
+	there, err := c.Vault.Connection(ctx, s.ConnectionID)
+	missing := errors.Is(err, vault.ErrNotFound)
+	switch {
+	case err != nil && !missing:
+		return SessionUsed{}, vaultError(err, s.ConnectionID)
+	case there.Generation > 0:
+		return SessionUsed{}, ErrSessionDone
+	}
+	// Not before: it may store an app.
 	integration, err := c.integration(ctx, conn, r)
 	if err != nil {
 		return SessionUsed{}, err
 	}
 	row := c.newRow(s.ConnectionID, conn, integration, r)
-	there, err := c.Vault.Connection(ctx, row.ID)
-	switch {
-	case errors.Is(err, vault.ErrNotFound):
-	case err != nil:
-		return SessionUsed{}, vaultError(err, row.ID)
-	case suits(there, row):
+	if missing {
+		return c.createOnce(ctx, s, conn, row)
+	}
+	if suits(there, row) {
 		return SessionUsed{Session: s, Connection: there}, nil
-	case there.Generation > 0:
-		return SessionUsed{}, ErrSessionDone
-	default:
-		row.ID = id
-		if s, err = c.claim(ctx, u, id, there.ID); err != nil {
+	}
+	// Before the session lets go of it: it would else wait for a consent that makes a second connection.
+	if err := c.end(ctx, there.ID); err != nil {
+		return SessionUsed{}, err
+	}
+	row.ID = id
+	if s, err = c.claim(ctx, u, id, there.ID); err != nil {
+		return SessionUsed{}, err
+	}
+	if s.ConnectionID != id {
+		return SessionUsed{}, &Error{Code: string(workflows.ReasonInvalid), Message: "This was chosen twice at the same moment. Choose again."}
+	}
+	if there.IntegrationID != row.IntegrationID {
+		if err := c.forgetOwn(ctx, s, there); err != nil {
 			return SessionUsed{}, err
 		}
-		if s.ConnectionID != id {
-			return SessionUsed{}, &Error{Code: string(workflows.ReasonInvalid), Message: "This was chosen twice at the same moment. Choose again."}
-		}
-		// The other choice would else wait for a consent that nobody gives.
-		_, _ = c.Disconnect(ctx, there.ID)
 	}
 	return c.createOnce(ctx, s, conn, row)
+}
+
+// end disconnects a connection that another choice replaces, unless it has ended, or has a token by now (ErrSessionDone).
+func (c *Client) end(ctx context.Context, id string) error {
+	row, err := c.row(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case row.Generation > 0:
+		return ErrSessionDone
+	case workflows.ConnectionStatus(row.Status).Ended():
+		return nil
+	}
+	_, err = c.Disconnect(ctx, id)
+	if code := CodeOf(err); code == string(workflows.ReasonDisconnected) || code == string(workflows.ReasonConsentExpired) {
+		return nil
+	}
+	return err
+}
+
+// forgetOwn removes the app that a session has stored for a connection that is replaced, if no other connection uses it
+// and nobody has set anything for it.
+func (c *Client) forgetOwn(ctx context.Context, s vault.Session, replaced vault.Connection) error {
+	i, err := c.Vault.Integration(ctx, replaced.IntegrationID)
+	if err == nil {
+		if i.Owner == "" || i.UpdatedAt.Before(s.CreatedAt) || i.Scopes != nil || i.Policy != "" {
+			return nil
+		}
+		err = c.Vault.DeleteIntegration(ctx, i.ID, replaced.ID)
+	}
+	if errors.Is(err, vault.ErrNotFound) || errors.Is(err, vault.ErrConflict) {
+		return nil
+	}
+	return vaultError(err, replaced.IntegrationID)
 }
 
 // suits reports whether the row is what a choice asks for, and still waits for consent or has it.

@@ -76,8 +76,8 @@ func (a *Activities) signal(ctx context.Context, id string, callback workflows.C
 }
 
 // Tidy implements [workflows.ReconcileActivities]: it removes tombstones whose time is over, links and requests that
-// expired a day ago, codes, with their verifiers, that nobody exchanged within an hour, and hand-outs that the audit need
-// not keep any longer.
+// expired a day ago, codes, with their verifiers, that nobody exchanged or confirmed within an hour, and hand-outs that
+// the audit need not keep any longer.
 func (a *Activities) Tidy(ctx context.Context, in workflows.ReconcileScope) (workflows.ReconcileReport, error) {
 	report := workflows.ReconcileReport{DryRun: in.DryRun}
 	if in.DryRun {
@@ -88,8 +88,17 @@ func (a *Activities) Tidy(ctx context.Context, in workflows.ReconcileScope) (wor
 	if err != nil {
 		return report, a.stopped(ctx, err)
 	}
+	held, err := a.client.Vault.ListHeldRequests(ctx, time.Time{}, now.Add(-abandoned), maxCodes)
+	if err != nil {
+		return report, a.stopped(ctx, err)
+	}
+	codes = append(codes, held...)
 	for _, request := range codes {
-		err := a.client.Vault.FinishAuthRequest(ctx, request.ID, string(workflows.ReasonExchangeLost))
+		outcome := workflows.ReasonExchangeLost
+		if request.Held {
+			outcome = workflows.ReasonConsentExpired // as the result page says
+		}
+		err := a.client.Vault.FinishAuthRequest(ctx, request.ID, string(outcome))
 		if err != nil && !errors.Is(err, vault.ErrNotFound) {
 			return report, a.stopped(ctx, err)
 		}

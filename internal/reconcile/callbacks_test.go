@@ -149,6 +149,33 @@ func TestTidy(t *testing.T) {
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, status)
 }
 
+// TestTidy_Held: a code that waits for a person is sent to nobody, and is kept no longer than any other.
+func TestTidy_Held(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, connectionstest.Options{})
+	_, link := r.pending()
+	request := r.answered(link, true)
+	r.Clock.Move(time.Minute)
+	require.Empty(t, r.reconcile().Findings)
+	tidy := func() (report workflows.ReconcileReport) {
+		t.Helper()
+		value, err := r.environment(nil, nil).ExecuteActivity(workflows.ActivityTidy, workflows.ReconcileScope{})
+		require.NoError(t, err)
+		require.NoError(t, value.Get(&report))
+		return report
+	}
+	r.Clock.Move(58 * time.Minute)
+	require.Empty(t, tidy().Findings)
+	r.Clock.Move(2 * time.Minute)
+	r.requireCount(tidy(), workflows.FoundCode, 1)
+	require.Equal(t, string(workflows.ReasonConsentExpired), r.outcome(request.ID))
+	request, err := r.Vault.AuthRequest(t.Context(), request.ID)
+	require.NoError(t, err)
+	require.Nil(t, request.Verifier)
+	require.Zero(t, r.TokenRequests("authorization_code"))
+	require.Empty(t, tidy().Findings)
+}
+
 // TestTidy_Handouts: the audit is kept for as long as the operator says, and no longer.
 func TestTidy_Handouts(t *testing.T) {
 	t.Parallel()

@@ -223,7 +223,9 @@ func (r *rig) consented() string {
 }
 
 // consent does what the pages and a browser do, up to the answer that is stored: it is not signalled.
-func (r *rig) consent(link string) vault.AuthRequest {
+func (r *rig) consent(link string) vault.AuthRequest { return r.answered(link, false) }
+
+func (r *rig) answered(link string, held bool) vault.AuthRequest {
 	r.t.Helper()
 	ctx := r.t.Context()
 	hash := connections.HashSecret(link[strings.LastIndex(link, "/")+1:])
@@ -245,7 +247,7 @@ func (r *rig) consent(link string) vault.AuthRequest {
 	code := r.allow(authorize)
 	sealed, err := r.Keys.Vault.SealString(keyring.Code(request.ID), code)
 	require.NoError(r.t, err)
-	require.NoError(r.t, r.Vault.ConsumeAuthRequest(ctx, vault.Consumption{RequestID: request.ID, At: now, Code: sealed}))
+	require.NoError(r.t, r.Vault.ConsumeAuthRequest(ctx, vault.Consumption{RequestID: request.ID, At: now, Code: sealed, Held: held}))
 	request, err = r.Vault.AuthRequest(ctx, request.ID)
 	require.NoError(r.t, err)
 	return request

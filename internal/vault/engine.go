@@ -24,7 +24,7 @@ func (e *EngineError) Unwrap() error { return e.Err }
 // NewEngineError wraps a driver's error; errors of the contract stay as they are. describe turns errors that the
 // engine knows into a text without values, and returns "" for others; of those only the type is told.
 func NewEngineError(op string, err error, describe func(error) string) error {
-	for _, known := range []error{ErrNotFound, ErrExists, ErrConflict, ErrConsumed, ErrExpired} {
+	for _, known := range []error{ErrNotFound, ErrExists, ErrConflict, ErrConsumed, ErrExpired, ErrExhausted} {
 		if errors.Is(err, known) {
 			return known
 		}

@@ -22,7 +22,8 @@ const (
 	EventNeedsReauth EventType = "connection.needs_reauth"
 	// EventExpiringSoon: the provider ends the grant within a month, a week, a day: once for each, and for each consent.
 	EventExpiringSoon EventType = "connection.expiring_soon"
-	// EventDisconnected: revoked, erased, and over.
+	// EventDisconnected: revoked, erased, and over. A connection that never had a token, and of which nothing was told
+	// before, ends without one.
 	EventDisconnected EventType = "connection.disconnected"
 )
 

@@ -52,7 +52,9 @@ type Connection struct {
 
 // ConnectionFilter selects rows; empty fields select all.
 type ConnectionFilter struct {
-	Owner, Connector, Status, IntegrationID string
+	Owner, EndUser, Connector, Status, IntegrationID string
+	// Living leaves out those that are disconnected or expired.
+	Living bool
 	// Tags are tags that a connection must all have.
 	Tags map[string]string
 	// After is the id to go on from, exclusive.

@@ -22,7 +22,8 @@ type Sessions interface {
 	SessionOpened(ctx context.Context, id string, browserHash []byte) (bool, error)
 	// UseSession consumes the session for one browser, and returns the row as it is then. Its connection becomes
 	// u.ConnectionID if it was u.Replaces; otherwise it stays as it is. ErrNotFound, ErrExpired (at u.At), or
-	// ErrConsumed if another browser has used it: the browser that used it may use it again until it expires.
+	// ErrConsumed if another browser has used it: the browser that used it may use it again until it expires, but
+	// MaxSessionUses times in all (ErrExhausted).
 	UseSession(ctx context.Context, u SessionUse) (Session, error)
 }
 
@@ -60,7 +61,13 @@ type Session struct {
 	// ConsumedAt and BrowserHash are set by the browser that used it first.
 	ConsumedAt  time.Time
 	BrowserHash []byte
+	// Uses is how often it was used, by that browser.
+	Uses int64
 }
+
+// MaxSessionUses is how often a session may be used. Each use may store something, so that there must be an end; a choice
+// that replaces another takes two.
+const MaxSessionUses = 20
 
 // SessionOpening is an assertion that a browser has shown.
 type SessionOpening struct {
@@ -86,6 +93,17 @@ func (s Session) Admits(browserHash []byte, at time.Time) error {
 	return link.Admits(AuthRequest{BrowserHash: browserHash, CreatedAt: at})
 }
 
+// AdmitsUse is Admits for a use: ErrExhausted too.
+func (s Session) AdmitsUse(u SessionUse) error {
+	if err := s.Admits(u.BrowserHash, u.At); err != nil {
+		return err
+	}
+	if s.Uses >= MaxSessionUses {
+		return ErrExhausted
+	}
+	return nil
+}
+
 // Use is the session after a use that it admits.
 func (s Session) Use(u SessionUse) Session {
 	if s.ConsumedAt.IsZero() {
@@ -95,6 +113,7 @@ func (s Session) Use(u SessionUse) Session {
 		s.ConnectionID = u.ConnectionID
 	}
 	s.Popup = u.Popup
+	s.Uses++
 	return s
 }
 

@@ -20,6 +20,8 @@ var (
 	ErrConsumed = errors.New("vault: already used")
 	// ErrExpired: the row's time is over.
 	ErrExpired = errors.New("vault: expired")
+	// ErrExhausted: the row was used as often as it may be.
+	ErrExhausted = errors.New("vault: used too often")
 )
 
 // Store is one vault. All methods are safe for concurrent use, by many processes.
@@ -147,6 +149,9 @@ type Integrations interface {
 	Integration(ctx context.Context, id string) (Integration, error)
 	// ListIntegrations returns the integrations of an owner ("" for the platform's) in order of id.
 	ListIntegrations(ctx context.Context, owner string) ([]Integration, error)
+	// DeleteIntegration removes an integration that no connection uses but, it may be, the one named besides, and
+	// disconnected ones (ErrConflict, ErrNotFound).
+	DeleteIntegration(ctx context.Context, id, besides string) error
 }
 
 // Connectors keeps the connectors that operators have added: JSON documents, which the vault does not read.

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/acme/connections/internal/connections"
+	"github.com/acme/connections/internal/secret"
+	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
 )
 
@@ -206,6 +209,103 @@ func TestAttackAssertionForwarded(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, victim.get(link).status)
 	require.Equal(t, http.StatusSeeOther, hand("Origin", platform, "Sec-Fetch-Site", "cross-site").status, "and nothing of it was used up")
 	require.Equal(t, http.StatusOK, victim.get(link).status)
+}
+
+// TestAttackSessionInALoop: one link does not fill the vault, however often its form is posted, and nobody is told of what
+// never came to anything.
+func TestAttackSessionInALoop(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.offer()
+	id, link := r.session(func(q *connections.ConnectSessionRequest) { q.Connectors = []string{"own"} })
+	app := r.Sandbox.Clients().App
+	kept, err := r.Client.PutIntegration(t.Context(), connections.IntegrationRequest{Owner: "Northwind Traders", Connector: "own", ClientID: "theirs", ClientSecret: secret.New("given before"), Scopes: []string{"x"}})
+	require.NoError(t, err)
+	b := r.browser()
+	b.consentTo(link, "client_id", "theirs", "client_secret", "given before")
+	stored := func() []string {
+		list, err := r.Vault.ListIntegrations(t.Context(), "Northwind Traders")
+		require.NoError(t, err)
+		var ids []string
+		for _, i := range list {
+			ids = append(ids, i.ClientID)
+		}
+		return ids
+	}
+	var p page
+	posts := 0
+	for ; posts < vault.MaxSessionUses; posts++ {
+		p = b.use(link, "client_id", "app-"+strconv.Itoa(posts), "client_secret", r.secret("typed", "typed in "+strconv.Itoa(posts)))
+		if p.status != http.StatusSeeOther {
+			break
+		}
+		require.ElementsMatch(t, []string{"theirs", "app-" + strconv.Itoa(posts)}, stored(), "one at a time, and what the platform had set stays")
+	}
+	require.Less(t, posts, vault.MaxSessionUses)
+	require.Equal(t, http.StatusGone, p.status)
+	require.Contains(t, p.body, "This link was used too often")
+	require.LessOrEqual(t, len(stored()), 3)
+	require.LessOrEqual(t, len(r.rows()), vault.MaxSessionUses)
+	require.Equal(t, http.StatusGone, b.use(link, "client_id", app.ID, "client_secret", app.Secret.Reveal()).status)
+	_, err = r.Vault.Integration(t.Context(), kept.ID)
+	require.NoError(t, err)
+	last := r.sessionOf(id).ConnectionID
+	for _, row := range r.rows() {
+		if row.ID != last {
+			r.AwaitStatus(row.ID, workflows.StatusDisconnected)
+		}
+	}
+	events, err := r.Vault.ListEvents(t.Context(), vault.EventFilter{})
+	require.NoError(t, err)
+	require.Empty(t, events)
+}
+
+// TestAttackSessionAfterItsToken: a session that has made its connection stores nothing any more.
+func TestAttackSessionAfterItsToken(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.offer()
+	id, link := r.session(several)
+	b := r.browser()
+	b.settled(b.back(b.consent(b.consentTo(link, "connector", "sandbox"), "allow")))
+	r.AwaitStatus(r.sessionOf(id).ConnectionID, workflows.StatusActive)
+	for _, again := range [][]string{{"connector", "own", "client_id", "x", "client_secret", r.secret("typed", "typed too late")}, {"connector", "sandbox"}} {
+		p := b.use(link, again...)
+		require.Equal(t, http.StatusOK, p.status)
+		require.Contains(t, p.body, "Sandbox is connected already")
+	}
+	list, err := r.Vault.ListIntegrations(t.Context(), "Northwind Traders")
+	require.NoError(t, err)
+	require.Empty(t, list)
+	require.Len(t, r.rows(), 1)
+}
+
+// TestAttackSessionOfTwoConnections: a choice that cannot be ended is not replaced, and the answer to one that was replaced is
+// not used.
+func TestAttackSessionOfTwoConnections(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.offer()
+	id, link := r.session(several)
+	b := r.browser()
+	callback := b.consent(b.consentTo(link, "connector", "sandbox"), "allow")
+	first := r.sessionOf(id)
+	require.NoError(t, r.Temporal.TerminateWorkflow(t.Context(), workflows.WorkflowID(first.ConnectionID), "", "it is to be missing"))
+	p := b.use(link, "connector", "shop", "input_shop", "one")
+	require.Equal(t, http.StatusServiceUnavailable, p.status)
+	require.NotEmpty(t, p.header.Get("Retry-After"))
+	require.Equal(t, first.ConnectionID, r.sessionOf(id).ConnectionID)
+	require.Len(t, r.rows(), 1)
+
+	// Whatever else may have moved the session on.
+	_, err := r.Vault.UseSession(t.Context(), vault.SessionUse{
+		Hash: first.Hash, BrowserHash: first.BrowserHash, At: r.Clock.Now(), ConnectionID: "con_06eg2v00000000000000000000", Replaces: first.ConnectionID,
+	})
+	require.NoError(t, err)
+	p = b.get(callback)
+	require.Equal(t, http.StatusBadRequest, p.status)
+	require.Contains(t, p.body, "This answer fits no request")
+	r.requireUntouched(callback)
 }
 
 // TestAttackReturnURLTakenBack: what was allowed when the session was made must still be when its result is shown.

@@ -161,6 +161,10 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.unavailable(w)
 		return
+	case session.Kind == vault.SessionConnect && session.ConnectionID != request.ConnectionID:
+		// Another choice has replaced this one: a session makes one connection.
+		s.strangeAnswer(w)
+		return
 	}
 	consumption, signal := s.judge(asked, a, wellFormed && a.state == state, r.URL.RawQuery)
 	consumption.Held = session.ConfirmUser && consumption.Code != nil

@@ -57,9 +57,9 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) (result, bool) {
 		s.unavailable(w)
 		return result{}, false
 	}
-	res := s.truth(request, connection)
 	// Without its session the result is what it is, and leads nowhere.
-	res.session, _ = s.sessionOf(r.Context(), request)
+	session, _ := s.sessionOf(r.Context(), request)
+	res := s.truth(request, connection, session)
 	res.name = s.nameOf(r, connection.Connector)
 	return res, true
 }
@@ -68,8 +68,13 @@ func (s *Server) nothingToShow(w http.ResponseWriter) {
 	s.message(w, http.StatusNotFound, messagePage{Kind: "bad", Title: "Nothing to show", Text: "This result belongs to another browser, or it is gone. Open the connect link again, or ask for a new one."})
 }
 
-func (s *Server) truth(request vault.AuthRequest, connection vault.Connection) result {
-	res := result{state: resultWaiting, request: request, connection: connection}
+func (s *Server) truth(request vault.AuthRequest, connection vault.Connection, session vault.Session) result {
+	res := result{state: resultWaiting, request: request, connection: connection, session: session}
+	limit := outcomeLimit
+	if session.ConfirmUser {
+		// The outcome is waited for since the person confirmed, which is not written down.
+		limit += holdLimit
+	}
 	status := workflows.ConnectionStatus(connection.Status)
 	switch {
 	case status == workflows.StatusExpired:
@@ -86,7 +91,7 @@ func (s *Server) truth(request vault.AuthRequest, connection vault.Connection) r
 		res.state, res.reason = resultFailed, workflows.ReasonConsentExpired
 	case request.ConsumedAt.IsZero() && s.Now().After(request.ExpiresAt):
 		res.state, res.reason = resultFailed, workflows.ReasonConsentExpired
-	case !request.ConsumedAt.IsZero() && s.Now().After(request.ConsumedAt.Add(outcomeLimit)):
+	case !request.ConsumedAt.IsZero() && s.Now().After(request.ConsumedAt.Add(limit)):
 		res.state, res.reason = resultFailed, workflows.ReasonExchangeLost
 	}
 	return res

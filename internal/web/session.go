@@ -244,6 +244,8 @@ func (s *Server) notUsed(w http.ResponseWriter, r *http.Request, form choiceForm
 		s.usedLink(w)
 	case errors.Is(err, vault.ErrExpired):
 		s.expiredLink(w)
+	case errors.Is(err, vault.ErrExhausted):
+		s.message(w, http.StatusGone, messagePage{Kind: "bad", Title: "This link was used too often", Text: "It was tried many times, and cannot be tried again. Ask " + s.Platform + " for a new one."})
 	case errors.Is(err, vault.ErrNotFound):
 		s.unknownLink(w)
 	case errors.Is(err, connections.ErrSessionDone):

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/acme/connections/internal/connections"
+	"github.com/acme/connections/internal/vault"
 	"github.com/acme/connections/workflows"
 )
 
@@ -258,6 +260,26 @@ func TestSession_ConfirmTooLate(t *testing.T) {
 	require.Zero(t, r.TokenRequests("authorization_code"))
 }
 
+// TestSession_ConfirmLate: an answer that was confirmed in the last moment is waited for as long as any other.
+func TestSession_ConfirmLate(t *testing.T) {
+	t.Parallel()
+	line := newLine(t)
+	r := newRig(t, func(o *options) { o.temporal = line.address() })
+	line.lead(r.TemporalAddress())
+	_, link := r.session(confirming)
+	b := r.browser()
+	result := b.back(b.consent(b.consentTo(link), "allow"))
+	r.Clock.Move(holdLimit - 2*time.Second)
+	line.cut() // so that it stays without an outcome
+	b.post(result+"/confirm", map[string][]string{"decision": {"yes"}})
+	for range 2 {
+		require.JSONEq(t, `{"state":"waiting"}`, b.get(result+"/state").body)
+		r.Clock.Move(outcomeLimit)
+	}
+	r.Clock.Move(3 * time.Second)
+	require.Contains(t, b.get(result).body, "was lost on the way")
+}
+
 // TestSession_EndUser: the platform's assertion opens the session, by a link or by a form, and is out of sight at once.
 func TestSession_EndUser(t *testing.T) {
 	t.Parallel()
@@ -333,6 +355,32 @@ func TestYours(t *testing.T) {
 	require.Equal(t, string(workflows.StatusActive), r.rowOf(other.ID).Status)
 	r.Clock.Move(connections.LinkLife)
 	require.Equal(t, http.StatusGone, b.get(list).status)
+}
+
+// TestYours_Pages: many connections come in pages, of which none is empty, and what has ended or is another's is in none.
+func TestYours_Pages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for i := range pageSize + 2 {
+		for _, row := range []vault.Connection{{EndUser: "ada", Status: "paused"}, {EndUser: "ada", Status: "expired"}, {EndUser: "bob", Status: "paused"}} {
+			row.ID = fmt.Sprintf("con_%s_%s_%02d", row.EndUser, row.Status, i)
+			row.Owner, row.Connector, row.Grant = "Northwind Traders", "sandbox", string(workflows.GrantAuthorizationCode)
+			require.NoError(t, r.Vault.CreateConnection(t.Context(), row))
+		}
+	}
+	id, link := r.session(managing, forAda)
+	b := r.browser()
+	b.get(link + "?assertion=" + r.assertionFor(id, "ada"))
+	list := b.use(link).location
+	for _, want := range []int{pageSize, 2} {
+		p := b.get(list)
+		require.Equal(t, want, strings.Count(p.body, "/reconnect\""))
+		require.NotContains(t, p.body, "con_bob")
+		require.NotContains(t, p.body, "con_ada_expired")
+		next := fmt.Sprintf("%s/yours/%s?after=con_ada_paused_%02d", r.base, id, pageSize-1)
+		require.Equal(t, want == pageSize, strings.Contains(p.body, next))
+		list = next
+	}
 }
 
 // TestYours_OfOnePerson: a link for one person shows that person's connections.

@@ -76,25 +76,19 @@ func (s *Server) showYours(w http.ResponseWriter, r *http.Request) {
 	if len(after) > maxLabel {
 		after = ""
 	}
-	for page.More == "" {
-		rows, err := s.Vault.ListConnections(r.Context(), vault.ConnectionFilter{Owner: v.session.Owner, After: after, Limit: pageSize})
-		if err != nil {
-			s.unavailable(w)
-			return
-		}
-		for _, row := range rows {
-			after = row.ID
-			if !mine(v.session, row) || workflows.ConnectionStatus(row.Status).Ended() {
-				continue
-			}
-			page.Rows = append(page.Rows, s.yours(r, v, row))
-		}
-		if len(rows) < pageSize {
-			break
-		}
-		if len(page.Rows) >= pageSize {
-			page.More = v.self + "?" + url.Values{"after": {after}}.Encode()
-		}
+	rows, err := s.Vault.ListConnections(r.Context(), vault.ConnectionFilter{
+		Owner: v.session.Owner, EndUser: v.session.EndUser, Living: true, After: after, Limit: pageSize + 1,
+	})
+	if err != nil {
+		s.unavailable(w)
+		return
+	}
+	if len(rows) > pageSize {
+		rows = rows[:pageSize]
+		page.More = v.self + "?" + url.Values{"after": {rows[pageSize-1].ID}}.Encode()
+	}
+	for _, row := range rows {
+		page.Rows = append(page.Rows, s.yours(r, v, row))
 	}
 	if row, err := s.Vault.Connection(r.Context(), r.URL.Query().Get("ended")); err == nil && mine(v.session, row) {
 		page.Said = s.nameOf(r, row.Connector) + " was disconnected."

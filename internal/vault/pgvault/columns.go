@@ -42,7 +42,7 @@ const (
 	requestColumns = `id, state_hash, connection_id, link_hash, issuer, redirect_uri, scopes, browser_hash, verifier,
 		code, created_at, expires_at, consumed_at, captured, inputs, granted_scopes, outcome, held`
 	sessionColumns = `id, hash, kind, owner, end_user, connectors, tags, return_url, confirm_user, connection_id, popup,
-		created_at, expires_at, consumed_at, browser_hash`
+		created_at, expires_at, consumed_at, browser_hash, uses`
 	integrationColumns = `id, owner, connector, client_id, secrets, scopes, policy, updated_at`
 	breakerColumns     = `integration_id, open, cause, reason, opened_at, next_probe_at, opens`
 	eventColumns       = `sequence, id, type, connection_id, connector, owner, status, reason, at, dispatched_at`
@@ -91,7 +91,7 @@ func scanSession(row pgx.CollectableRow) (vault.Session, error) {
 	var s vault.Session
 	err := row.Scan(&s.ID, &s.Hash, &s.Kind, &s.Owner, &s.EndUser, &s.Connectors, &s.Tags, &s.ReturnURL, &s.ConfirmUser,
 		&s.ConnectionID, &s.Popup, (*instant)(&s.CreatedAt), (*instant)(&s.ExpiresAt), (*instant)(&s.ConsumedAt),
-		&s.BrowserHash)
+		&s.BrowserHash, &s.Uses)
 	return s, err
 }
 

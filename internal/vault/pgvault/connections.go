@@ -60,6 +60,7 @@ func (s *Store) ListConnections(ctx context.Context, f vault.ConnectionFilter) (
 	args := []any{f.After}
 	for _, filter := range []struct{ column, value string }{
 		{"owner", f.Owner},
+		{"end_user", f.EndUser},
 		{"connector", f.Connector},
 		{"status", f.Status},
 		{"integration_id", f.IntegrationID},
@@ -68,6 +69,9 @@ func (s *Store) ListConnections(ctx context.Context, f vault.ConnectionFilter) (
 			args = append(args, filter.value)
 			_, _ = fmt.Fprintf(&where, " AND %s = $%d", filter.column, len(args))
 		}
+	}
+	if f.Living {
+		where.WriteString(" AND status NOT IN ('disconnected', 'expired')")
 	}
 	if len(f.Tags) > 0 {
 		args = append(args, f.Tags)

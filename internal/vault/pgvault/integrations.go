@@ -41,3 +41,17 @@ func (s *Store) ListIntegrations(ctx context.Context, owner string) ([]vault.Int
 	list, err := pgx.CollectRows(rows, scanIntegration)
 	return list, failure("list integrations", err)
 }
+
+// DeleteIntegration implements vault.Integrations.
+func (s *Store) DeleteIntegration(ctx context.Context, id, besides string) error {
+	tag, err := s.pool.Exec(ctx, `
+		DELETE FROM integrations WHERE id = $1 AND NOT EXISTS (
+			SELECT FROM connections AS c WHERE c.integration_id = $1 AND c.id <> $2 AND c.status <> 'disconnected')`, id, besides)
+	if err != nil || tag.RowsAffected() == 1 {
+		return lookupFailure("delete integration", err)
+	}
+	if _, err := s.Integration(ctx, id); err != nil {
+		return err
+	}
+	return vault.ErrConflict
+}

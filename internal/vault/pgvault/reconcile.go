@@ -11,12 +11,21 @@ import (
 
 // ListUnfinishedRequests implements vault.Reconciliation.
 func (s *Store) ListUnfinishedRequests(ctx context.Context, after, upTo time.Time, limit int) ([]vault.AuthRequest, error) {
+	return s.unfinished(ctx, false, after, upTo, limit)
+}
+
+// ListHeldRequests implements vault.Reconciliation.
+func (s *Store) ListHeldRequests(ctx context.Context, after, upTo time.Time, limit int) ([]vault.AuthRequest, error) {
+	return s.unfinished(ctx, true, after, upTo, limit)
+}
+
+func (s *Store) unfinished(ctx context.Context, held bool, after, upTo time.Time, limit int) ([]vault.AuthRequest, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT `+requestColumns+` FROM auth_requests
 		WHERE consumed_at > coalesce($1, '-infinity'::timestamptz) AND consumed_at <= $2
-			AND code IS NOT NULL AND outcome = '' AND NOT held
+			AND code IS NOT NULL AND outcome = '' AND held = $4
 		ORDER BY consumed_at, id LIMIT $3`,
-		instant(after), instant(upTo), vault.ConnectionFilter{Limit: limit}.PageSize())
+		instant(after), instant(upTo), vault.ConnectionFilter{Limit: limit}.PageSize(), held)
 	if err != nil {
 		return nil, failure("list unfinished authorization requests", err)
 	}

@@ -13,9 +13,9 @@ func (s *Store) CreateSession(ctx context.Context, n vault.Session) error {
 	n = n.Normalize()
 	_, err := s.pool.Exec(ctx, `
 		INSERT INTO connect_sessions (`+sessionColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		n.ID, n.Hash, n.Kind, n.Owner, n.EndUser, n.Connectors, n.Tags, n.ReturnURL, n.ConfirmUser, n.ConnectionID, n.Popup,
-		instant(n.CreatedAt), instant(n.ExpiresAt), instant(n.ConsumedAt), n.BrowserHash)
+		instant(n.CreatedAt), instant(n.ExpiresAt), instant(n.ConsumedAt), n.BrowserHash, n.Uses)
 	return failure("create session", err)
 }
 
@@ -78,13 +78,13 @@ func (s *Store) UseSession(ctx context.Context, u vault.SessionUse) (vault.Sessi
 		if err != nil {
 			return err
 		}
-		if err := found.Admits(u.BrowserHash, u.At); err != nil {
+		if err := found.AdmitsUse(u); err != nil {
 			return err
 		}
 		used = found.Use(u)
 		_, err = tx.Exec(ctx, `
-			UPDATE connect_sessions SET consumed_at = $2, browser_hash = $3, connection_id = $4, popup = $5 WHERE hash = $1`,
-			u.Hash, instant(used.ConsumedAt), used.BrowserHash, used.ConnectionID, used.Popup)
+			UPDATE connect_sessions SET consumed_at = $2, browser_hash = $3, connection_id = $4, popup = $5, uses = $6 WHERE hash = $1`,
+			u.Hash, instant(used.ConsumedAt), used.BrowserHash, used.ConnectionID, used.Popup, used.Uses)
 		return failure("use session", err)
 	})
 	return used, failure("use session", err)

@@ -54,6 +54,7 @@ func (s *Store) ListConnections(ctx context.Context, f vault.ConnectionFilter) (
 	args := []any{f.After}
 	for _, filter := range []struct{ condition, value string }{
 		{" AND owner = ?", f.Owner},
+		{" AND end_user = ?", f.EndUser},
 		{" AND connector = ?", f.Connector},
 		{" AND status = ?", f.Status},
 		{" AND integration_id = ?", f.IntegrationID},
@@ -62,6 +63,9 @@ func (s *Store) ListConnections(ctx context.Context, f vault.ConnectionFilter) (
 			args = append(args, filter.value)
 			where.WriteString(filter.condition)
 		}
+	}
+	if f.Living {
+		where.WriteString(" AND status NOT IN ('disconnected', 'expired')")
 	}
 	for name, value := range f.Tags {
 		args = append(args, name, value)

@@ -34,3 +34,17 @@ func (s *Store) ListIntegrations(ctx context.Context, owner string) ([]vault.Int
 	list, err := collect(rows, err, scanIntegration)
 	return list, failure("list integrations", err)
 }
+
+// DeleteIntegration implements vault.Integrations.
+func (s *Store) DeleteIntegration(ctx context.Context, id, besides string) error {
+	deleted, err := s.exec(ctx, `
+		DELETE FROM integrations WHERE id = ?1 AND NOT EXISTS (
+			SELECT 1 FROM connections AS c WHERE c.integration_id = ?1 AND c.id <> ?2 AND c.status <> 'disconnected')`, id, besides)
+	if err != nil || deleted == 1 {
+		return failure("delete integration", err)
+	}
+	if _, err := s.Integration(ctx, id); err != nil {
+		return err
+	}
+	return vault.ErrConflict
+}

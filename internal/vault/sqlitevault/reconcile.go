@@ -10,11 +10,20 @@ import (
 
 // ListUnfinishedRequests implements vault.Reconciliation.
 func (s *Store) ListUnfinishedRequests(ctx context.Context, after, upTo time.Time, limit int) ([]vault.AuthRequest, error) {
+	return s.unfinished(ctx, false, after, upTo, limit)
+}
+
+// ListHeldRequests implements vault.Reconciliation.
+func (s *Store) ListHeldRequests(ctx context.Context, after, upTo time.Time, limit int) ([]vault.AuthRequest, error) {
+	return s.unfinished(ctx, true, after, upTo, limit)
+}
+
+func (s *Store) unfinished(ctx context.Context, held bool, after, upTo time.Time, limit int) ([]vault.AuthRequest, error) {
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT `+requestColumns+` FROM auth_requests
-		WHERE consumed_at > coalesce(?1, consumed_at - 1) AND consumed_at <= ?2 AND code IS NOT NULL AND outcome = '' AND NOT held
+		WHERE consumed_at > coalesce(?1, consumed_at - 1) AND consumed_at <= ?2 AND code IS NOT NULL AND outcome = '' AND held = ?4
 		ORDER BY consumed_at, id LIMIT ?3`,
-		instant(after), instant(upTo), vault.ConnectionFilter{Limit: limit}.PageSize())
+		instant(after), instant(upTo), vault.ConnectionFilter{Limit: limit}.PageSize(), held)
 	list, err := collect(rows, err, scanRequest)
 	return list, failure("list unfinished authorization requests", err)
 }

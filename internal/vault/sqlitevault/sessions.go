@@ -11,9 +11,10 @@ import (
 func (s *Store) CreateSession(ctx context.Context, n vault.Session) error {
 	n = n.Normalize()
 	_, err := s.exec(ctx, `
-		INSERT INTO connect_sessions (`+sessionColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		INSERT INTO connect_sessions (`+sessionColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		n.ID, n.Hash, n.Kind, n.Owner, n.EndUser, doc(&n.Connectors), doc(&n.Tags), n.ReturnURL, n.ConfirmUser,
-		n.ConnectionID, n.Popup, instant(n.CreatedAt), instant(n.ExpiresAt), instant(n.ConsumedAt), n.BrowserHash)
+		n.ConnectionID, n.Popup, instant(n.CreatedAt), instant(n.ExpiresAt), instant(n.ConsumedAt), n.BrowserHash,
+		n.Uses)
 	return failure("create session", err)
 }
 
@@ -63,13 +64,13 @@ func (s *Store) UseSession(ctx context.Context, u vault.SessionUse) (vault.Sessi
 		if err != nil {
 			return err
 		}
-		if err := found.Admits(u.BrowserHash, u.At); err != nil {
+		if err := found.AdmitsUse(u); err != nil {
 			return err
 		}
 		used = found.Use(u)
 		_, err = tx.ExecContext(ctx, `
-			UPDATE connect_sessions SET consumed_at = ?2, browser_hash = ?3, connection_id = ?4, popup = ?5 WHERE hash = ?1`,
-			u.Hash, instant(used.ConsumedAt), used.BrowserHash, used.ConnectionID, used.Popup)
+			UPDATE connect_sessions SET consumed_at = ?2, browser_hash = ?3, connection_id = ?4, popup = ?5, uses = ?6 WHERE hash = ?1`,
+			u.Hash, instant(used.ConsumedAt), used.BrowserHash, used.ConnectionID, used.Popup, used.Uses)
 		return err
 	})
 	if err != nil {

@@ -147,6 +147,33 @@ func testList(f *fixture) {
 	}
 }
 
+func testListLiving(f *fixture) {
+	for id, status := range map[string]string{"a": "active", "b": "disconnected", "c": "expired", "d": "disconnecting", "e": "pending"} {
+		f.NoError(f.CreateConnection(f.ctx, vault.Connection{ID: id + "-ada", Owner: "acme", EndUser: "ada", Status: status}))
+		f.NoError(f.CreateConnection(f.ctx, vault.Connection{ID: id + "-bob", Owner: "acme", EndUser: "bob", Status: status}))
+		f.NoError(f.CreateConnection(f.ctx, vault.Connection{ID: id + "-other", Owner: "other", EndUser: "ada", Status: status}))
+	}
+	for name, test := range map[string]struct {
+		filter vault.ConnectionFilter
+		want   []string
+	}{
+		"person":              {vault.ConnectionFilter{Owner: "acme", EndUser: "ada"}, []string{"a-ada", "b-ada", "c-ada", "d-ada", "e-ada"}},
+		"person, living":      {vault.ConnectionFilter{Owner: "acme", EndUser: "ada", Living: true}, []string{"a-ada", "d-ada", "e-ada"}},
+		"owner, living":       {vault.ConnectionFilter{Owner: "other", Living: true}, []string{"a-other", "d-other", "e-other"}},
+		"living, next page":   {vault.ConnectionFilter{Owner: "acme", EndUser: "bob", Living: true, After: "a-bob", Limit: 1}, []string{"d-bob"}},
+		"living, of a status": {vault.ConnectionFilter{Owner: "acme", Status: "expired", Living: true}, nil},
+		"nobody":              {vault.ConnectionFilter{Owner: "acme", EndUser: "eve", Living: true}, nil},
+	} {
+		list, err := f.ListConnections(f.ctx, test.filter)
+		f.NoError(err, name)
+		var ids []string
+		for _, c := range list {
+			ids = append(ids, c.ID)
+		}
+		f.Equal(test.want, ids, name)
+	}
+}
+
 func testListLimits(f *fixture) {
 	for range 101 {
 		f.connection("active")

@@ -149,6 +149,29 @@ func testEventsOfNothing(f *fixture) {
 	f.WithinDuration(time.Now(), f.events(vault.EventFilter{ConnectionID: gone})[0].At, time.Minute, "a change without a time is of now")
 }
 
+// The end of a connection is told to those who know of it, and of others there is nothing to tell.
+func testEventsOfAnUnknownEnd(f *fixture) {
+	ends := func(id string) {
+		f.t.Helper()
+		f.NoError(f.SetStatus(f.ctx, vault.StatusChange{ID: id, Status: "disconnecting", Seq: 8, At: epoch()}))
+		f.NoError(f.Erase(f.ctx, vault.StatusChange{ID: id, Status: "disconnected", Seq: 9, At: epoch()}, at(time.Hour)))
+	}
+	never := f.connection("pending")
+	ends(never)
+	f.Empty(f.told(never), "nobody consented")
+
+	failed := f.connection("pending")
+	f.became(&eventSeq{}, failed, "needs_reauth", "client_rejected")
+	ends(failed)
+	f.Equal([]vault.EventType{vault.EventNeedsReauth, vault.EventDisconnected}, f.told(failed))
+
+	// Those that came from elsewhere with their tokens, or are from before there were events.
+	imported := f.id("conn")
+	f.NoError(f.ImportConnection(f.ctx, vault.Connection{ID: imported, Owner: "acme", Connector: "sandbox", Status: "active", AccessToken: []byte("a")}))
+	ends(imported)
+	f.Equal([]vault.EventType{vault.EventDisconnected}, f.told(imported))
+}
+
 func testEventsFiltered(f *fixture) {
 	var ids []string
 	for _, owner := range []string{"acme", "initech", "acme"} {

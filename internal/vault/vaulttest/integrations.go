@@ -42,6 +42,28 @@ func testIntegrations(f *fixture) {
 	f.ErrorIs(err, vault.ErrNotFound)
 }
 
+func testDeleteIntegration(f *fixture) {
+	for _, id := range []string{"one", "two"} {
+		f.NoError(f.PutIntegration(f.ctx, vault.Integration{ID: id, Owner: "acme", Connector: "slack"}))
+	}
+	for id, status := range map[string]string{"a": "pending", "b": "active", "gone": "disconnected"} {
+		f.NoError(f.CreateConnection(f.ctx, vault.Connection{ID: id, Owner: "acme", Status: status, IntegrationID: "one"}))
+	}
+	f.ErrorIs(f.DeleteIntegration(f.ctx, "one", ""), vault.ErrConflict)
+	f.ErrorIs(f.DeleteIntegration(f.ctx, "one", "a"), vault.ErrConflict, "the other one uses it")
+	_, err := f.Integration(f.ctx, "one")
+	f.NoError(err)
+	f.NoError(f.SetIntegration(f.ctx, "b", "two"))
+	f.NoError(f.DeleteIntegration(f.ctx, "one", "a"))
+	_, err = f.Integration(f.ctx, "one")
+	f.ErrorIs(err, vault.ErrNotFound)
+	_, err = f.Integration(f.ctx, "two")
+	f.NoError(err)
+	for _, strange := range []string{"one", "none", "a\x00b", "\xff"} {
+		f.ErrorIs(f.DeleteIntegration(f.ctx, strange, ""), vault.ErrNotFound)
+	}
+}
+
 func testKeyCheck(f *fixture) {
 	stored, err := f.KeyCheck(f.ctx, "vault", []byte("first"))
 	f.NoError(err)

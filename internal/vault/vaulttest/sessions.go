@@ -51,7 +51,7 @@ func testSessionUse(f *fixture) {
 	use := vault.SessionUse{Hash: s.Hash, BrowserHash: []byte("one"), At: epoch().Add(time.Minute), ConnectionID: "con_1"}
 	used, err := f.UseSession(f.ctx, use)
 	f.NoError(err)
-	s.ConsumedAt, s.BrowserHash, s.ConnectionID = use.At, use.BrowserHash, "con_1"
+	s.ConsumedAt, s.BrowserHash, s.ConnectionID, s.Uses = use.At, use.BrowserHash, "con_1", 1
 	f.Equal(s, used)
 	stored, err := f.SessionByID(f.ctx, s.ID)
 	f.NoError(err)
@@ -61,11 +61,12 @@ func testSessionUse(f *fixture) {
 	again.At, again.ConnectionID = epoch().Add(2*time.Minute), "con_2"
 	used, err = f.UseSession(f.ctx, again)
 	f.NoError(err)
+	s.Uses = 2
 	f.Equal(s, used, "it has its connection already")
 	again.Replaces, again.Popup = "con_1", true
 	used, err = f.UseSession(f.ctx, again)
 	f.NoError(err)
-	s.ConnectionID, s.Popup = "con_2", true
+	s.ConnectionID, s.Popup, s.Uses = "con_2", true, 3
 	f.Equal(s, used, "the first use stays")
 
 	for _, other := range []string{"other", ""} {
@@ -82,6 +83,36 @@ func testSessionUse(f *fixture) {
 	stored, err = f.SessionByID(f.ctx, s.ID)
 	f.NoError(err)
 	f.Equal(s, stored)
+}
+
+// testSessionUseOften: its browser may use it often, and not for ever, however many uses come at once.
+func testSessionUseOften(f *fixture) {
+	s := f.session()
+	use := vault.SessionUse{Hash: s.Hash, BrowserHash: []byte("one"), At: epoch(), ConnectionID: "con_1"}
+	var all sync.WaitGroup
+	var refused atomic.Int32
+	for range vault.MaxSessionUses + 4 {
+		all.Go(func() {
+			switch _, err := f.UseSession(f.ctx, use); {
+			case errors.Is(err, vault.ErrExhausted):
+				refused.Add(1)
+			case err != nil:
+				f.t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	f.EqualValues(4, refused.Load())
+	use.Replaces, use.ConnectionID = "con_1", "con_2"
+	_, err := f.UseSession(f.ctx, use)
+	f.ErrorIs(err, vault.ErrExhausted)
+	stored, err := f.SessionByID(f.ctx, s.ID)
+	f.NoError(err)
+	f.EqualValues(vault.MaxSessionUses, stored.Uses)
+	f.Equal("con_1", stored.ConnectionID)
+	use.BrowserHash = []byte("other")
+	_, err = f.UseSession(f.ctx, use)
+	f.ErrorIs(err, vault.ErrConsumed)
 }
 
 // testSessionUseOnce: of many browsers exactly one has the session, with its own connection.
@@ -170,6 +201,22 @@ func testHold(f *fixture) {
 	}
 	yes, no, late := held(), held(), held()
 	f.Empty(f.unfinished(epoch(), at, 10))
+	unconfirmed := func(after, upTo time.Time, limit int) []string {
+		f.t.Helper()
+		list, err := f.ListHeldRequests(f.ctx, after, upTo, limit)
+		f.NoError(err)
+		var ids []string
+		for _, r := range list {
+			f.True(r.Held)
+			f.NotNil(r.Code)
+			ids = append(ids, r.ID)
+		}
+		return ids
+	}
+	f.Equal([]string{yes, no, late}, unconfirmed(time.Time{}, at, 10))
+	f.Equal([]string{yes, no}, unconfirmed(epoch(), at, 2))
+	f.Empty(unconfirmed(at, at.Add(time.Hour), 10))
+	f.Empty(unconfirmed(epoch(), at.Add(-time.Microsecond), 10))
 	r, err := f.AuthRequest(f.ctx, yes)
 	f.NoError(err)
 	f.True(r.Held)
@@ -193,6 +240,8 @@ func testHold(f *fixture) {
 
 	f.ErrorIs(f.ReleaseAuthRequest(f.ctx, late, "", at), vault.ErrExpired)
 	f.ErrorIs(f.ReleaseAuthRequest(f.ctx, "no such", "", epoch()), vault.ErrNotFound)
+	f.Equal([]string{late}, unconfirmed(epoch(), at, 10))
 	f.NoError(f.FinishAuthRequest(f.ctx, late, "consent_expired"))
+	f.Empty(unconfirmed(epoch(), at, 10))
 	f.ErrorIs(f.ReleaseAuthRequest(f.ctx, late, "", epoch()), vault.ErrConsumed)
 }

@@ -17,7 +17,8 @@ CREATE TABLE connect_sessions (
     created_at    timestamptz,
     expires_at    timestamptz,
     consumed_at   timestamptz,
-    browser_hash  bytea
+    browser_hash  bytea,
+    uses          bigint NOT NULL DEFAULT 0
 );
 
 CREATE INDEX connect_sessions_by_expiry ON connect_sessions (expires_at);
@@ -31,6 +32,9 @@ CREATE TABLE session_openings (
     PRIMARY KEY (session_id, assertion_hash)
 );
 
+-- The connections of one person, as the page "Your connections" lists them.
+CREATE INDEX connections_end_user ON connections (owner, end_user, id);
+
 ALTER TABLE links ADD COLUMN session_id text COLLATE "C" NOT NULL DEFAULT '';
 
 -- An answer that is held is not used until the person has confirmed it.
@@ -40,5 +44,6 @@ ALTER TABLE auth_requests ADD COLUMN held boolean NOT NULL DEFAULT false;
 
 ALTER TABLE auth_requests DROP COLUMN held;
 ALTER TABLE links DROP COLUMN session_id;
+DROP INDEX connections_end_user;
 DROP TABLE session_openings;
 DROP TABLE connect_sessions;

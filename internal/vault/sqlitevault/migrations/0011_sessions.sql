@@ -17,7 +17,8 @@ CREATE TABLE connect_sessions (
     created_at    INTEGER,
     expires_at    INTEGER,
     consumed_at   INTEGER,
-    browser_hash  BLOB
+    browser_hash  BLOB,
+    uses          INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX connect_sessions_by_expiry ON connect_sessions (expires_at);
@@ -31,6 +32,9 @@ CREATE TABLE session_openings (
     PRIMARY KEY (session_id, assertion_hash)
 ) STRICT;
 
+-- The connections of one person, as the page "Your connections" lists them.
+CREATE INDEX connections_end_user ON connections (owner, end_user, id);
+
 ALTER TABLE links ADD COLUMN session_id TEXT NOT NULL DEFAULT '';
 
 -- An answer that is held is not used until the person has confirmed it.
@@ -40,5 +44,6 @@ ALTER TABLE auth_requests ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
 
 ALTER TABLE auth_requests DROP COLUMN held;
 ALTER TABLE links DROP COLUMN session_id;
+DROP INDEX connections_end_user;
 DROP TABLE session_openings;
 DROP TABLE connect_sessions;

@@ -25,7 +25,8 @@ CREATE INDEX events_undispatched ON events (sequence) WHERE dispatched_at IS NUL
 -- does not pay for this.
 --
 -- What people were told last is what a status is compared with, and not the status before: who pauses and resumes a
--- degraded connection causes no second event, and one that recovers during a pause has recovered.
+-- degraded connection causes no second event, and one that recovers during a pause has recovered. The end of a connection
+-- that never had a token, and of which nobody was told anything, is no event.
 
 -- +goose StatementBegin
 CREATE TRIGGER connections_event AFTER UPDATE OF status, reason ON connections
@@ -43,7 +44,8 @@ BEGIN
             WHEN NEW.status = 'needs_reauth' AND told.status <> 'needs_reauth' THEN 'connection.needs_reauth'
             WHEN NEW.status = 'active' AND told.status IN ('degraded', 'needs_reauth') THEN 'connection.recovered'
             WHEN NEW.status = 'active' AND told.status IN ('pending', 'expired') THEN 'connection.activated'
-            WHEN NEW.status = 'disconnected' THEN 'connection.disconnected'
+            WHEN NEW.status = 'disconnected' AND (NEW.generation > 0 OR EXISTS (SELECT 1 FROM events AS e WHERE e.connection_id = NEW.id))
+                THEN 'connection.disconnected'
         END AS type
         FROM (
             SELECT coalesce((
