@@ -187,7 +187,8 @@ func TestAssertionKey(t *testing.T) {
 		refused(name, shared, assertion(t, jose.HS256, []byte(sharedKey), good(mod)))
 		refused(name, signed, assertion(t, jose.EdDSA, private, good(mod)))
 	}
-	for _, bad := range []string{"", "short", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+	for _, bad := range []string{
+		"", "short", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
 		// Public keys as other tools write them: whoever knows one could sign with it.
 		base64.StdEncoding.EncodeToString(der), `{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`,
 		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB2kFzZ0kLwJm8CIuGyuqSZJoLCXFQ2vXl0YqwJ0cA1B ada@example",
