@@ -51,13 +51,17 @@ func TestColdReadsAtOnceAreOne(t *testing.T) {
 	g := &gate{reached: make(chan struct{}), open: make(chan struct{})}
 	r.link.gate.Store(g)
 	var readers sync.WaitGroup
+	var asking sync.WaitGroup
+	asking.Add(50)
 	for range 50 {
 		readers.Go(func() {
+			asking.Done()
 			_, err := r.Token(t.Context(), id, tokens.Need{})
 			require.NoError(t, err)
 		})
 	}
 	<-g.reached
+	asking.Wait() // who asks after the read is over has no part in it
 	r.link.gate.Store(nil)
 	close(g.open)
 	readers.Wait()
