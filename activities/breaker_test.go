@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/acme/connections/activities"
 	"github.com/acme/connections/internal/connector"
@@ -279,6 +280,19 @@ func TestBreaker_RefusalsOfManyAreNotBelieved(t *testing.T) {
 	var details workflows.FailureDetails
 	require.NoError(t, app.Details(&details))
 	require.Equal(t, workflows.ReasonRefusalUnconfirmed, details.Because)
+
+	// A workflow that has not heard of any failure yet hears of this one at once, not when the server has given up.
+	report := rigs[5].renew(1)
+	report.Report = true
+	_, err = rigs[5].Refresh(t.Context(), report)
+	var told *temporal.ApplicationError
+	require.ErrorAs(t, err, &told)
+	require.True(t, told.NonRetryable())
+	require.Equal(t, string(workflows.ReasonSuspended), told.Type())
+	var because workflows.FailureDetails
+	require.NoError(t, told.Details(&because))
+	require.Equal(t, workflows.ReasonRefusalUnconfirmed, because.Because)
+	require.Positive(t, because.RetryAfterSeconds)
 
 	// The probe is made by the one that was not refused: its token shows that the refusals were meant.
 	r.fault(sandbox.Faults{})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"go.temporal.io/sdk/temporal"
+
 	"github.com/acme/connections/internal/connector"
 	"github.com/acme/connections/internal/keyring"
 	"github.com/acme/connections/internal/oauth"
@@ -58,12 +60,33 @@ func (a *Activities) Exchange(ctx context.Context, in workflows.ExchangeInput) (
 
 // Refresh implements [workflows.Activities]: RFC 6749 §6, or what the connector has in its place.
 func (a *Activities) Refresh(ctx context.Context, in workflows.RenewInput) (workflows.TokenSet, error) {
-	return a.renew(ctx, string(workflows.GrantAuthorizationCode), attemptOf(in), in.Forced)
+	set, err := a.renew(ctx, string(workflows.GrantAuthorizationCode), attemptOf(in), in.Forced)
+	return set, reported(in, err)
 }
 
 // ClientCredentials implements [workflows.Activities]: RFC 6749 §4.4.2. Renewal is the same grant again.
 func (a *Activities) ClientCredentials(ctx context.Context, in workflows.RenewInput) (workflows.TokenSet, error) {
-	return a.renew(ctx, string(workflows.GrantClientCredentials), attemptOf(in), in.Forced)
+	set, err := a.renew(ctx, string(workflows.GrantClientCredentials), attemptOf(in), in.Forced)
+	return set, reported(in, err)
+}
+
+// reported takes the failure of a renewal that is to be reported away from the server's retries.
+func reported(in workflows.RenewInput, err error) error {
+	var app *temporal.ApplicationError
+	if !in.Report || !errors.As(err, &app) {
+		return err
+	}
+	reason := reasonOf(err)
+	if reason == workflows.ReasonAttemptInFlight || reason == workflows.ReasonQueued {
+		return err
+	}
+	var details workflows.FailureDetails
+	if app.HasDetails() && app.Details(&details) != nil {
+		details = workflows.FailureDetails{}
+	}
+	return temporal.NewApplicationErrorWithOptions(reason.Sentence(), string(reason), temporal.ApplicationErrorOptions{
+		NonRetryable: true, Details: []any{details}, Category: temporal.ApplicationErrorCategoryBenign,
+	})
 }
 
 func attemptOf(in workflows.RenewInput) vault.AttemptStart {

@@ -37,6 +37,9 @@ type RenewInput struct {
 	// UnreadSince, if set, lets an adaptive connection that nobody has read since go without: the answer is the token
 	// set that is there, marked [TokenSet].Unread.
 	UnreadSince time.Time `json:"unread_since,omitzero"`
+	// Report makes the first failure the answer, rather than the server's to retry: the workflow knows of none yet, and
+	// would go on saying that all is well. That another attempt is under way, or goes first, is no failure.
+	Report bool `json:"report,omitempty"`
 }
 
 // RevokeInput is the argument of activity "Revoke".

@@ -40,8 +40,10 @@ func (c *connection) renew(ctx workflow.Context) {
 	// An attempt that outlasts the workflow task is still under way, and one whose turn has not come has not begun:
 	// nothing has failed yet, and the regular activity joins it, or waits for its turn.
 	var timeout *temporal.TimeoutError
+	in.Report = c.state.Status != StatusDegraded
 	if f := failureOf(err); !errors.As(err, &timeout) && f.reason != ReasonAttemptInFlight && f.reason != ReasonQueued {
 		c.failed(ctx, f)
+		in.Report = false
 		if f.reason.Class() != ClassTransient || (c.version < 1 && c.state.InDoubt) {
 			return
 		}

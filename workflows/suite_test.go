@@ -112,10 +112,21 @@ func (p *provider) Refresh(_ context.Context, in workflows.RenewInput) (workflow
 	}
 	if p.fail != nil {
 		if err := p.fail(p.now(), p.attempts); err != nil {
-			return workflows.TokenSet{}, err
+			return workflows.TokenSet{}, reported(in, err)
 		}
 	}
 	return p.issue(), nil
+}
+
+// reported does what RenewInput.Report asks for.
+func reported(in workflows.RenewInput, err error) error {
+	var app *temporal.ApplicationError
+	if !in.Report || !errors.As(err, &app) || app.Type() == string(workflows.ReasonQueued) {
+		return err
+	}
+	var details workflows.FailureDetails
+	_ = app.Details(&details)
+	return temporal.NewApplicationErrorWithOptions(app.Message(), app.Type(), temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{details}})
 }
 
 func (p *provider) ClientCredentials(ctx context.Context, in workflows.RenewInput) (workflows.TokenSet, error) {

@@ -42,6 +42,37 @@ func (s *ConnectionSuite) TestSuspendedConnectionShowsWhyAndComesBack() {
 	s.Equal(1, p.forced)
 }
 
+// The breaker opens while a call waits for its turn: the connection says so, rather than that all is well until the server
+// has given up on the attempt.
+func (s *ConnectionSuite) TestSuspendedWhileQueuedShowsIt() {
+	open := true
+	p := &provider{life: time.Hour, rotates: true}
+	p.fail = func(now time.Time, n int) error {
+		switch {
+		case n == 1:
+			return failsWith(workflows.ReasonQueued, workflows.FailureDetails{RetryAfterSeconds: 20})
+		case open:
+			wait := workflows.SuspendedWait("con_1", now, workflows.ProbeInterval)
+			return failsWith(workflows.ReasonSuspended, workflows.FailureDetails{
+				Because: workflows.ReasonClientRejected, RetryAfterSeconds: int64(wait.Seconds()),
+			})
+		default:
+			return nil
+		}
+	}
+	r := s.env(p)
+	r.callback(time.Minute)
+	r.at(50*time.Minute, func() {
+		s.Equal(workflows.StatusDegraded, r.status().Status)
+		s.Equal(workflows.ReasonClientRejected, r.status().Reason)
+		open = false
+	})
+	r.at(time.Hour, func() { s.Equal(workflows.StatusActive, r.status().Status) })
+	r.update(61*time.Minute, workflows.UpdateDisconnect, "", workflows.Disconnect{})
+	r.ExecuteWorkflow(workflows.TypeConnection, r.input(workflows.GrantAuthorizationCode))
+	s.NoError(r.GetWorkflowError())
+}
+
 // A call that waits for its turn at the provider is not a failure.
 func (s *ConnectionSuite) TestQueuedRefreshChangesNothing() {
 	p := &provider{life: time.Hour, rotates: true, fail: func(_ time.Time, n int) error {
